@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 
-class Problem(Exception):  # noqa: N818 - the field's word, RFC 9457
+class Problem(Exception):
     """A refusal with an HTTP status, a stable `code` for programs and a sentence for people."""
 
     status: ClassVar[int] = 500

@@ -1,0 +1,132 @@
+"""Tokens: short-lived JWTs for people, opaque secrets for refreshing and for screens.
+
+Only hashes of opaque secrets are stored. A refresh token's successor is a keyed function of it, so a
+repeat within the grace finds the same successor without any token being kept (design, section 3).
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from core.errors import Unauthenticated
+
+ACCESS_SECONDS = 900
+ISSUER = "marquee"
+AUDIENCE = "marquee"
+CLAIMS = ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "typ"]
+MAX_TOKEN = 4096  # an access token is about 400 bytes; nothing longer is worth a signature check
+LEEWAY = timedelta(seconds=5)  # between the clocks of two of our own machines
+SCREEN_PREFIX = "mqs_"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified access token says."""
+
+    user_id: str
+    session_id: str
+    expires_at: datetime
+
+
+class Tokens:
+    """Makes and verifies tokens under the server's secret key; the previous key still verifies."""
+
+    def __init__(self, secret_key: str, previous: str | None = None) -> None:
+        self._key = _derive(secret_key, "access")
+        self._verifying = [self._key] + ([_derive(previous, "access")] if previous else [])
+        self._succession = [_derive(key, "refresh") for key in (secret_key, previous) if key]
+
+    def access(self, user_id: str, session_id: str, now: datetime) -> str:
+        """Return a JWT (HS256) that is good for ACCESS_SECONDS."""
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": user_id,
+            "sid": session_id,
+            "jti": uuid.uuid4().hex,
+            "iat": now,
+            "nbf": now,
+            "exp": now + timedelta(seconds=ACCESS_SECONDS),
+            "typ": "access",
+        }
+        return jwt.encode(claims, self._key, algorithm="HS256")
+
+    def verify(self, token: str) -> Claims:
+        """Return the claims of an access token, or raise Unauthenticated (`token_expired` when it was ours and ended).
+
+        PyJWT leaves `typ` alone and takes padding: both are checked here, and every claim is required.
+        """
+        if len(token) > MAX_TOKEN or "=" in token:
+            raise Unauthenticated
+        payload = self._decode(token)
+        sub, sid = payload["sub"], payload["sid"]
+        if payload["typ"] != "access" or not isinstance(sub, str) or not isinstance(sid, str):
+            raise Unauthenticated
+        return Claims(sub, sid, datetime.fromtimestamp(int(payload["exp"]), UTC))
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        for key in self._verifying:
+            try:
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=["HS256"],
+                    audience=AUDIENCE,
+                    issuer=ISSUER,
+                    leeway=LEEWAY,
+                    options={"require": CLAIMS, "strict_aud": True},
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.ExpiredSignatureError as e:
+                raise Unauthenticated("token_expired", "The access token has expired: refresh it.") from e
+            except (jwt.InvalidTokenError, ValueError, OverflowError, TypeError) as e:
+                raise Unauthenticated from e
+        raise Unauthenticated
+
+    def successors(self, refresh_token: str) -> list[str]:
+        """Return the refresh token that follows `refresh_token`, under the present key and then the previous one."""
+        return [
+            base64.urlsafe_b64encode(hmac.digest(key, refresh_token.encode(), hashlib.sha256)).rstrip(b"=").decode()
+            for key in self._succession
+        ]
+
+
+def _derive(secret_key: str, purpose: str) -> bytes:
+    """One key for each purpose, so that no signature of one kind can pass for another's."""
+    return hmac.digest(secret_key.encode(), f"marquee:{purpose}".encode(), hashlib.sha256)
+
+
+def opaque() -> str:
+    """Return a new secret of 256 random bits, URL-safe."""
+    return secrets.token_urlsafe(32)
+
+
+def screen_token(screen_id: str) -> str:
+    """Return a new screen secret. It names its screen, so that one look-up by id finds the hash to compare with."""
+    return f"{SCREEN_PREFIX}{screen_id}.{opaque()}"
+
+
+def screen_of(token: str) -> str | None:
+    """Return the screen id that a screen token names, or None when it is no screen token."""
+    if not token.startswith(SCREEN_PREFIX) or len(token) > 200:
+        return None
+    screen_id, dot, secret = token.removeprefix(SCREEN_PREFIX).partition(".")
+    return screen_id if dot and secret and screen_id.isalnum() and screen_id.isascii() else None
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of an opaque secret: its SHA-256 in hex (the secrets are random, so no salt is needed)."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def same(a: str, b: str) -> bool:
+    """Compare two digests in constant time."""
+    return hmac.compare_digest(a.encode(), b.encode())
