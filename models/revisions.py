@@ -1,0 +1,108 @@
+"""The wanted revision of screens: read from the documents, stored on each screen, pushed where it changed.
+
+Whoever writes something that screens show (a playlist, an emergency, a screen's own settings) calls
+`refresh` after that write. A stored revision is for filters and for pushing; it may lag for a moment or,
+after a crash between the two writes, until the job that reconciles. Beats and manifests do not lag:
+they ask `wanted`, which reads the documents.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from core.events import announce, screen_channel, workspace_channel
+from models.base import Document, Ground, Query
+from models.playback import revision
+
+# What `wanted` and `refresh` read of a screen, and no more: thousands are read at a time.
+SCREEN_FIELDS = ("workspaceId", "orientation", "volume", "timezone", "tags", "playlistId")
+_STORED = dict.fromkeys((*SCREEN_FIELDS, "revision", "appliedRevision"), 1)
+_BATCH = 500
+# A lost race is repaired by reading again; who loses five times leaves the rest to the winner and the job.
+_ROUNDS = 5
+
+
+class Revisions:
+    """Computes the wanted revision of many screens with two queries, and writes and announces those that changed."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._screens = ground.collection("screens")
+        self._playlists = ground.collection("playlists")
+        self._emergencies = ground.collection("emergencies")
+        self._events = ground.events
+
+    async def wanted(self, screens: Sequence[Document]) -> list[str]:
+        """Return the revision that each of `screens` should show now, by documents. They need SCREEN_FIELDS."""
+        playlists, emergencies = await asyncio.gather(
+            self._digests({s["playlistId"] for s in screens if s["playlistId"]}),
+            self.running({s["workspaceId"] for s in screens}),
+        )
+        return [revision(s, playlists.get(s["playlistId"]), emergencies.get(s["workspaceId"], ())) for s in screens]
+
+    async def _digests(self, ids: set[str]) -> dict[str, Document]:
+        found = await self._playlists.find({"_id": {"$in": list(ids)}}, projection={"digest": 1}) if ids else []
+        return {playlist["_id"]: playlist for playlist in found}
+
+    async def running(self, workspace_ids: set[str]) -> dict[str, list[Document]]:
+        """Return the emergencies whose end is not written yet, by workspace; one of them may have run out."""
+        out: dict[str, list[Document]] = {}
+        for emergency in await self._emergencies.find({"workspaceId": {"$in": list(workspace_ids)}, "endedAt": None}):
+            named = emergency["screenIds"]
+            # As a set: each of thousands of screens asks whether it is among them.
+            emergency["screenIds"] = None if named is None else frozenset(named)
+            out.setdefault(emergency["workspaceId"], []).append(emergency)
+        return out
+
+    async def refresh(self, query: Query) -> int:
+        """Bring the stored revision of all screens of `query` up to date; return how many it changed.
+
+        A revision is written only over the one that was read with the screen, so an older reading
+        never replaces a newer one; what lost such a race is read again. Each changed screen hears
+        `manifest.changed`, then the dashboards hear `screen.sync`.
+        """
+        changed = 0
+        for _ in range(_ROUNDS):
+            raced = 0
+            async for batch in self._batches(query):
+                wrote, lost = await self._refresh(batch)
+                changed, raced = changed + wrote, raced + lost
+            if not raced:
+                break
+        return changed
+
+    async def _batches(self, query: Query) -> AsyncIterator[list[Document]]:
+        batch: list[Document] = []
+        async for screen in self._screens.each(query, batch=_BATCH, projection=_STORED):
+            batch.append(screen)
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def _refresh(self, screens: Sequence[Document]) -> tuple[int, int]:
+        """Return how many of `screens` were changed, and how many somebody else changed first."""
+        groups: dict[tuple[str, str], list[Document]] = {}
+        for screen, new in zip(screens, await self.wanted(screens), strict=True):
+            if screen["revision"] != new:
+                groups.setdefault((screen["revision"], new), []).append(screen)
+        wrote = sum(await asyncio.gather(*(self._write(old, new, group) for (old, new), group in groups.items())))
+        for_screens, for_people = [], []
+        for (_, new), group in groups.items():
+            for screen in group:
+                for_screens.append(announce("manifest.changed", screen_channel(screen["_id"]), {"revision": new}))
+                for_people.append(announce("screen.sync", workspace_channel(screen["workspaceId"]), _sync(screen, new)))
+        if for_screens:
+            await self._events.publish(for_screens + for_people)
+        return wrote, sum(map(len, groups.values())) - wrote
+
+    async def _write(self, old: str, new: str, screens: Sequence[Document]) -> int:
+        """Write `new` over `old`. One operation for all that share both: most do, with their playlist."""
+        return await self._screens.update_all(
+            {"_id": {"$in": [screen["_id"] for screen in screens]}, "revision": old},
+            [{"$set": {"revision": new, "inSync": {"$eq": ["$appliedRevision", new]}}}],
+        )
+
+
+def _sync(screen: Document, new: str) -> Document:
+    applied = screen["appliedRevision"]
+    return {"screenId": screen["_id"], "revision": new, "appliedRevision": applied, "inSync": applied == new}
