@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = {
     "passes": "def test_runs():\n    pass\n",
-    "skips": "import pytest\n\ndef test_runs():\n    pass\n\ndef test_waits_for_a_browser():\n    pytest.skip('no browser')\n",
+    "skips": "import pytest\n\ndef test_waits_for_a_browser():\n    pytest.skip('no browser')\n",
     "skips_whole": "import pytest\n\npytest.skip('no nginx', allow_module_level=True)\n",
 }
 
