@@ -1,0 +1,81 @@
+"""Real media, made on the spot: images by Pillow, videos by FFmpeg's encoders."""
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from PIL import Image, ImageDraw
+from PIL.TiffImagePlugin import IFDRational
+
+GPS = {
+    1: "N",
+    2: (IFDRational(52), IFDRational(31), IFDRational(12)),
+    3: "E",
+    4: (IFDRational(13), IFDRational(24), IFDRational(18)),
+}
+MAKER = "Kilroy Cameras 4711"
+
+
+def picture(width=640, height=360, color="teal", mode="RGB"):
+    """Return a picture whose upper left corner is white, so that turning it shows."""
+    image = Image.new("RGB", (width, height), color)
+    ImageDraw.Draw(image).rectangle((0, 0, width // 4, height // 4), fill="white")
+    return image.convert(mode)
+
+
+def exif(orientation=1):
+    """Return Exif with a maker, a place and an orientation."""
+    block = Image.Exif()
+    block[0x010F] = MAKER
+    block[0x0112] = orientation
+    block.get_ifd(0x8825).update(GPS)
+    return block
+
+
+def image_bytes(kind="JPEG", width=640, height=360, color="teal", mode="RGB", **options):
+    """Return an image file's bytes."""
+    out = io.BytesIO()
+    picture(width, height, color, mode).save(out, kind, **options)
+    return out.getvalue()
+
+
+def animation(kind="GIF", frames=3, width=64, height=48, **options):
+    """Return a moving image's bytes."""
+    out = io.BytesIO()
+    images = [picture(width, height, color) for color in ("red", "green", "blue", "black")[:frames]]
+    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=200, loop=0, **options)
+    return out.getvalue()
+
+
+def video(
+    path: Path, codec="libx264", seconds=1.0, width=320, height=180, sound=None, metadata=None, rate=10, color=None
+):
+    """Write a video; its picture goes from dark to light, or is all of one `color`."""
+    options = {"movflags": "+use_metadata_tags"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as out:
+        out.metadata.update(metadata or {})
+        stream = out.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        count = round(seconds * rate)
+        tone = out.add_stream(sound, rate=48000) if sound else None
+        for i in range(count):
+            shade = color or (i * 200 // count + 40,) * 3
+            frame = av.VideoFrame.from_image(Image.new("RGB", (width, height), shade))
+            frame.pts, frame.time_base = i, Fraction(1, rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+        if tone is not None:
+            _silence(out, tone, seconds)
+    return path
+
+
+def _silence(out, stream, seconds):
+    size = stream.codec_context.frame_size or 960
+    for i in range(int(seconds * 48000 / size)):
+        frame = av.AudioFrame(format=stream.codec_context.format.name, layout="stereo", samples=size)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.sample_rate, frame.pts, frame.time_base = 48000, i * size, Fraction(1, 48000)
+        out.mux(stream.encode(frame))
+    out.mux(stream.encode(None))
