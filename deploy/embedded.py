@@ -119,7 +119,7 @@ class EmbeddedStores:
     def _make_engines(self, lock: DataLock) -> list[_Engine]:
         base = self._dir
         if self._volatile:
-            base = self._scratch = Path(tempfile.mkdtemp(prefix="marquee-", dir=_memory_disk()))
+            base = self._scratch = Path(tempfile.mkdtemp(prefix="marquee-", dir=_memory_disk())).resolve()
         homes = {Mongod: base / "mongodb", RedisServer: base / "redis"}
         for kind in self._kinds:
             homes[kind].mkdir(mode=0o700, exist_ok=True)

