@@ -85,17 +85,17 @@ class Limits:
         return window
 
     async def admit(self, policy: str, who: str, session_id: str) -> tuple[Window, Cached]:
-        """Count one for the user `who` and bring the cached session along, in one round trip."""
-        return await self._ask(policy, who, 1, self.session_keys(who), session_id)
+        """Count one for `who` (a user or a screen, as the policy says) and bring the cached session along."""
+        return await self._ask(policy, who, 1, self.session_keys(who, policy), session_id)
 
-    def session_keys(self, user_id: str) -> tuple[str, str]:
-        """Return the keys of a user's cached sessions and of their generation."""
-        tag = f"{self._prefix}:{{user:{user_id}}}"
+    def session_keys(self, subject: str, kind: str = "user") -> tuple[str, str]:
+        """Return the keys of a user's (or screen's) cached sessions and of their generation."""
+        tag = f"{self._prefix}:{{{kind}:{subject}}}"
         return f"{tag}:sessions", f"{tag}:generation"
 
     def _key(self, policy: str, who: str) -> str:
-        if policy == "user":
-            return f"{self._prefix}:{{user:{who}}}:rate"
+        if policy in {"user", "screen"}:
+            return f"{self._prefix}:{{{policy}:{who}}}:rate"
         tag = hashlib.sha256(who.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return f"{self._prefix}:{{rate:{tag}}}:{policy}"
 

@@ -62,6 +62,16 @@ class Actor:
         if not self.can(grant, workspace_id):
             raise Forbidden(detail=f"Your role in this workspace does not allow {grant}.")
 
+    def scope(self, grant: str, workspace_id: str | None) -> dict[str, object]:
+        """Return the query part that keeps a list to one workspace, or to all those where `grant` holds.
+
+        Raises NotFound or Forbidden for a workspace that is named and not open to the actor.
+        """
+        if workspace_id is not None:
+            self.require(grant, workspace_id)
+            return {"workspaceId": workspace_id}
+        return {"workspaceId": {"$in": sorted(w for w in self.workspaces if self.can(grant, w))}}
+
     def require_admin(self) -> None:
         """Raise Forbidden unless the actor administers the server."""
         if self.kind != "system" and not self.is_admin:

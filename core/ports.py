@@ -1,6 +1,6 @@
 """What a layer may ask of another one without importing it: small protocols, joined in `server.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -41,3 +41,13 @@ class Mailer(Protocol):
 
     async def send(self, to: str, subject: str, text: str) -> None:
         """Send one plain-text mail. Never raises: a failure is logged and counted."""
+
+
+class Presence(Protocol):
+    """Who is here now, over all processes. Without Redis: who is here in this one."""
+
+    async def online(self, user_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the status (`online`, `away`, `busy`) of those of `user_ids` who are here."""
+
+    async def everyone(self) -> Mapping[str, str]:
+        """Return the status of everybody who is here, by user id."""

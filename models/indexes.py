@@ -1,0 +1,75 @@
+"""Every index and validator, built before the server takes its first request.
+
+An index stands here with the query it serves. A unique index that cannot be built stops the start: the
+promise it carries would not hold. Validators are the second line behind the API's own checks.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING as UP
+from pymongo import DESCENDING as DOWN
+from pymongo import IndexModel, errors
+
+from models.base import Document
+from models.paging import NAMES
+from models.validators import VALIDATORS
+
+
+def by(*keys: tuple[str, int], **options: Any) -> IndexModel:
+    """Return an index over `keys`."""
+    return IndexModel(list(keys), **options)
+
+
+def ends(name: str, seconds: int = 0) -> IndexModel:
+    """Return a TTL index: it collects garbage about once a minute; every read still checks the expiry."""
+    return IndexModel([(name, UP)], expireAfterSeconds=seconds)
+
+
+STRING = {"$type": "string"}
+DAY = 86_400
+
+INDEXES: dict[str, Sequence[IndexModel]] = {
+    "server": [],
+    "users": [
+        by(("emailFolded", UP), unique=True),
+        by(("usernameFolded", UP), unique=True),
+        by(("username", UP), ("_id", UP), collation=NAMES),  # the directory
+        by(("role", UP)),  # is there another admin?
+    ],
+    "sessions": [
+        by(("userId", UP), ("lastUsedAt", DOWN)),
+        by(("revokedAt", UP), partialFilterExpression={"revokedAt": {"$type": "date"}}),  # the poll, every second
+        ends("endsAt", DAY),
+    ],
+    "revocations": [ends("at", 3600), by(("at", UP), ("_id", UP))],
+    "resets": [by(("userId", UP)), ends("expiresAt")],
+    "idempotency": [ends("expiresAt")],
+    "workspaces": [
+        by(("members.userId", UP), ("name", UP), ("_id", UP), collation=NAMES),
+        by(("members.userId", UP)),
+        by(("personalOf", UP), unique=True, partialFilterExpression={"personalOf": STRING}),
+    ],
+}
+
+
+async def ensure(client: "AsyncIOMotorClient[Document]", database: str) -> None:
+    """Make every collection, validator and index that is not there yet."""
+    db = client[database]
+    there = set(await db.list_collection_names())
+    await asyncio.gather(*(_ensure_one(db, name, name in there) for name in INDEXES))
+
+
+async def _ensure_one(db: Any, name: str, exists: bool) -> None:
+    validator = VALIDATORS.get(name, {})
+    if not exists:
+        try:
+            await db.create_collection(name, validator=validator)
+        except errors.CollectionInvalid:
+            exists = True  # another process made it just now
+    if exists:
+        await db.command("collMod", name, validator=validator)
+    if INDEXES[name]:
+        await db[name].create_indexes(list(INDEXES[name]))

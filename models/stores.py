@@ -1,0 +1,34 @@
+"""All stores, built once from one ground, in the order in which they rest on each other."""
+
+from core.passwords import Passwords
+from core.ports import Mailer, Presence
+from core.tokens import Tokens
+from models.access import Access
+from models.accounts import Accounts
+from models.base import Ground
+from models.idempotency import Idempotency
+from models.sessions import Sessions
+from models.users import Users
+from models.workspaces import Workspaces
+
+
+class Stores:
+    """One attribute a store. What the three edges call."""
+
+    def __init__(
+        self, ground: Ground, *, tokens: Tokens, passwords: Passwords, presence: Presence, mailer: Mailer
+    ) -> None:
+        self.idempotency = Idempotency(ground)
+        self.access = Access(ground, tokens)
+        self.users = Users(ground, presence)
+        self.sessions = Sessions(ground, tokens, self.access, self.users)
+        self.workspaces = Workspaces(ground, self.access, self.users)
+        self.accounts = Accounts(
+            ground,
+            passwords=passwords,
+            access=self.access,
+            users=self.users,
+            sessions=self.sessions,
+            workspaces=self.workspaces,
+            mailer=mailer,
+        )

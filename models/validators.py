@@ -1,0 +1,58 @@
+"""`$jsonSchema` validators: what a document must be whatever a defect of ours would write."""
+
+from typing import Any
+
+Rule = dict[str, Any]
+
+STRING: Rule = {"bsonType": "string"}
+MOMENT: Rule = {"bsonType": "date"}
+WHOLE: Rule = {"bsonType": ["int", "long"]}
+FLAG: Rule = {"bsonType": "bool"}
+
+
+def or_null(rule: Rule) -> Rule:
+    """Return `rule`, or null in its place."""
+    kinds = rule["bsonType"]
+    return {**rule, "bsonType": [*(kinds if isinstance(kinds, list) else [kinds]), "null"]}
+
+
+def one_of(*values: str) -> Rule:
+    """Return the rule of a closed set of strings."""
+    return {"enum": list(values)}
+
+
+def holds(**properties: Rule) -> Rule:
+    """Return the validator of documents that must have `properties` (and may have more)."""
+    return {"$jsonSchema": {"bsonType": "object", "required": list(properties), "properties": properties}}
+
+
+VALIDATORS: dict[str, Rule] = {
+    "users": holds(
+        _id=STRING,
+        emailFolded=STRING,
+        usernameFolded=STRING,
+        role=one_of("user", "admin"),
+        disabled=FLAG,
+        passwordHash=or_null(STRING),
+        createdAt=MOMENT,
+        version=WHOLE,
+    ),
+    "sessions": holds(
+        _id=STRING, userId=STRING, number=WHOLE, tokenHash=STRING, endsAt=MOMENT, revokedAt=or_null(MOMENT)
+    ),
+    "workspaces": holds(
+        _id=STRING,
+        name=STRING,
+        personal=FLAG,
+        createdAt=MOMENT,
+        version=WHOLE,
+        members={
+            "bsonType": "array",
+            "items": {
+                "bsonType": "object",
+                "required": ["userId", "role", "joinedAt"],
+                "properties": {"userId": STRING, "role": one_of("viewer", "editor", "owner")},
+            },
+        },
+    ),
+}
