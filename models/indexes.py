@@ -52,6 +52,18 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
         by(("members.userId", UP)),
         by(("personalOf", UP), unique=True, partialFilterExpression={"personalOf": STRING}),
     ],
+    "playlists": [
+        by(("workspaceId", UP), ("name", UP), ("_id", UP), collation=NAMES),
+        by(("workspaceId", UP), ("updatedAt", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("createdAt", UP), ("_id", UP)),
+        by(("items.mediaId", UP)),  # what plays this media?
+    ],
+    "emergencies": [
+        by(("workspaceId", UP), ("startedAt", UP), ("_id", UP)),
+        by(("endedAt", UP), ("workspaceId", UP)),  # what runs here? read with every batch of beats
+        by(("endedAt", UP), ("expiresAt", UP)),  # what has run out?
+        by(("mediaId", UP)),
+    ],
 }
 
 

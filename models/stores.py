@@ -6,9 +6,13 @@ from core.tokens import Tokens
 from models.access import Access
 from models.accounts import Accounts
 from models.base import Ground
+from models.emergencies import Emergencies
 from models.idempotency import Idempotency
+from models.playlists import Playlists
+from models.revisions import Revisions
 from models.sessions import Sessions
 from models.users import Users
+from models.uses import Uses
 from models.workspaces import Workspaces
 
 
@@ -32,3 +36,8 @@ class Stores:
             workspaces=self.workspaces,
             mailer=mailer,
         )
+        self.revisions = Revisions(ground)
+        self.playlists = Playlists(ground, self.workspaces, self.revisions)
+        self.emergencies = Emergencies(ground, self.revisions)
+        self.uses = Uses(ground, self.playlists, self.revisions)
+        self.workspaces.contents = (self.playlists, self.emergencies)
