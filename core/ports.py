@@ -15,24 +15,39 @@ class Events(Protocol):
         """Hand `events` on, in order. Never raises: what was written stays written, a lost hint heals elsewhere."""
 
 
+class DirectUploads(Protocol):
+    """Uploads that go from the browser to the storage itself; they are raw until they were fetched and checked."""
+
+    def ticket(self, ticket_id: str, content_type: str, now: datetime) -> tuple[str, dict[str, str]]:
+        """Return where to post the file, and the signed fields to post with it, good for an hour."""
+
+    async def fetch(self, ticket_id: str, content_type: str, target: Path, *, most: int, now: datetime) -> None:
+        """Write what was uploaded under the ticket to `target`.
+
+        Raises NotFound where nothing was, TooLarge above `most` bytes, StorageFull or Unavailable.
+        """
+
+    async def discard(self, ticket_id: str) -> None:
+        """Destroy whatever was uploaded under the ticket; nothing there is no error. Raises Unavailable."""
+
+
 class Storage(Protocol):
     """Where the bytes of media and files lie. A `key` is `<sha256>.<ext>` or `thumbs/<sha256>.<ext>`."""
 
     name: str
+    direct: DirectUploads | None
 
-    async def put(self, source: Path, key: str, content_type: str) -> None:
-        """Store the file at `source` under `key`; the same key again is no error.
+    async def put(self, source: Path, key: str) -> None:
+        """Store the file at `source`, which may be moved away, under `key`; the same key again is no error.
 
-        Raises StorageFull or Unavailable; then nothing is left behind, or the sweep finds it.
+        Raises StorageFull, TooLarge or Unavailable; then it may be stored all the same (a lost answer), so
+        the caller deletes or retries.
         """
 
     async def delete(self, key: str) -> None:
-        """Remove `key`; a key that is not there is no error."""
+        """Remove `key`; a key that is not there is no error. Raises Unavailable."""
 
-    async def keys(self) -> dict[str, datetime]:
-        """Return every stored key with the time it was last written, for the sweep of orphans."""
-
-    def url(self, key: str, now: datetime, *, content_type: str) -> str:
+    def url(self, key: str, now: datetime) -> str:
         """Return the signed URL of `key`: good for at least 7 days, the same all through a 7-day window."""
 
 
