@@ -30,14 +30,23 @@ LISTING = listing(sort=("startedAt",), search=True, active={"type": "boolean"}, 
 
 
 class EmergenciesHandler(ApiHandler):
-    @endpoint(needs="emergencies:read", query=LISTING, returns=ListOf(EMERGENCY))
+    """`/api/emergencies`."""
+
+    @endpoint(needs="emergencies:read", query=LISTING, returns=ListOf(EMERGENCY), problems=(404,))
     async def get(self, query: Json) -> Page:
         """List emergencies, the newest first; `active=true` those in force."""
         return await self.stores.emergencies.list(
             asked(query), workspace_id=query.get("workspaceId"), active=query.get("active"), by=self.actor
         )
 
-    @endpoint(needs="emergencies:write", body=START, returns=EMERGENCY, status=201, location="/api/emergencies/{id}")
+    @endpoint(
+        needs="emergencies:write",
+        body=START,
+        returns=EMERGENCY,
+        status=201,
+        location="/api/emergencies/{id}",
+        problems=(404,),
+    )
     async def post(self, body: Json) -> Document:
         """Raise an emergency.
 
@@ -60,18 +69,20 @@ class EmergenciesHandler(ApiHandler):
 
 
 class EmergencyHandler(ApiHandler):
-    @endpoint(needs="emergencies:read", returns=EMERGENCY)
+    """`/api/emergencies/{id}`."""
+
+    @endpoint(needs="emergencies:read", returns=EMERGENCY, problems=(404,))
     async def get(self, id: str) -> Document:
         """Return an emergency, with how many screens show it, are to show it and cannot be reached."""
         return await self.stores.emergencies.get(id, by=self.actor)
 
-    @endpoint(needs="emergencies:write")
+    @endpoint(needs="emergencies:write", problems=(404,))
     async def delete(self, id: str) -> None:
         """End an emergency; it stays readable."""
         await self.stores.emergencies.end(id, by=self.actor)
 
 
-ROUTES = [
+routes = [
     ("/api/emergencies", EmergenciesHandler),
     ("/api/emergencies/{id}", EmergencyHandler),
 ]

@@ -34,12 +34,21 @@ FORCE = {"force": {"type": "boolean", "default": False}}
 
 
 class PlaylistsHandler(ApiHandler):
-    @endpoint(needs="playlists:read", query=LISTING, returns=ListOf(PLAYLIST_ENTRY))
+    """`/api/playlists`."""
+
+    @endpoint(needs="playlists:read", query=LISTING, returns=ListOf(PLAYLIST_ENTRY), problems=(404,))
     async def get(self, query: Json) -> Page:
         """List playlists, without their items."""
         return await self.stores.playlists.list(asked(query), workspace_id=query.get("workspaceId"), by=self.actor)
 
-    @endpoint(needs="playlists:write", body=CREATE, returns=PLAYLIST, status=201, location="/api/playlists/{id}")
+    @endpoint(
+        needs="playlists:write",
+        body=CREATE,
+        returns=PLAYLIST,
+        status=201,
+        location="/api/playlists/{id}",
+        problems=(404,),
+    )
     async def post(self, body: Json) -> Document:
         """Make a playlist, with its items if wanted."""
         return await self.stores.playlists.create(
@@ -52,17 +61,19 @@ class PlaylistsHandler(ApiHandler):
 
 
 class PlaylistHandler(ApiHandler):
-    @endpoint(needs="playlists:read", returns=PLAYLIST)
+    """`/api/playlists/{id}`."""
+
+    @endpoint(needs="playlists:read", returns=PLAYLIST, problems=(404,))
     async def get(self, id: str) -> Document:
         """Return a playlist with its items."""
         return await self.stores.playlists.get(id, by=self.actor)
 
-    @endpoint(needs="playlists:write", body=EDIT, returns=PLAYLIST, problems=(412,))
+    @endpoint(needs="playlists:write", body=EDIT, returns=PLAYLIST, problems=(404, 412))
     async def patch(self, id: str, body: Json) -> Document:
         """Change a playlist's name or description."""
         return await self.stores.playlists.edit(id, body, if_version=self.if_version, by=self.actor)
 
-    @endpoint(needs="playlists:write", query=FORCE, problems=(409, 412))
+    @endpoint(needs="playlists:write", query=FORCE, problems=(404, 409, 412))
     async def delete(self, id: str, query: Json) -> None:
         """Delete a playlist.
 
@@ -72,7 +83,9 @@ class PlaylistHandler(ApiHandler):
 
 
 class PlaylistItemsHandler(ApiHandler):
-    @endpoint(needs="playlists:write", body=SET_ITEMS, returns=PLAYLIST, problems=(412,))
+    """`/api/playlists/{id}/items`."""
+
+    @endpoint(needs="playlists:write", body=SET_ITEMS, returns=PLAYLIST, problems=(404, 412))
     async def put(self, id: str, body: Json) -> Document:
         """Set a playlist's items, all of them in their order.
 
@@ -83,13 +96,22 @@ class PlaylistItemsHandler(ApiHandler):
 
 
 class PlaylistDuplicateHandler(ApiHandler):
-    @endpoint(needs="playlists:write", body=DUPLICATE, returns=PLAYLIST, status=201, location="/api/playlists/{id}")
+    """`/api/playlists/{id}/duplicate`."""
+
+    @endpoint(
+        needs="playlists:write",
+        body=DUPLICATE,
+        returns=PLAYLIST,
+        status=201,
+        location="/api/playlists/{id}",
+        problems=(404,),
+    )
     async def post(self, id: str, body: Json) -> Document:
         """Make a copy of a playlist, under a new name if given."""
         return await self.stores.playlists.duplicate(id, name=body.get("name"), by=self.actor)
 
 
-ROUTES = [
+routes = [
     ("/api/playlists", PlaylistsHandler),
     ("/api/playlists/{id}", PlaylistHandler),
     ("/api/playlists/{id}/items", PlaylistItemsHandler),
