@@ -68,7 +68,8 @@ def test_the_only_valid_item_is_on_and_the_others_say_why_not():
 
 def test_where_nothing_is_valid_the_next_start_is_told():
     later, soon = make_item("a", validFrom=NOON + 9 * SECOND), make_item("b", validFrom=NOON + SECOND)
-    made = preview(make_playlist(later, soon))
+    past = make_item("c", validFrom=NOON - 2 * SECOND, validTo=NOON - SECOND)
+    made = preview(make_playlist(later, soon, past))
 
     assert made["item"] is None
     assert made["why"][-1].endswith("The next one begins at 2026-11-21T12:00:01.000Z.")
