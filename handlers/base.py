@@ -87,6 +87,8 @@ class BaseHandler(RequestHandler):
             self.request_id = requests.request_id(self.request)
         headers.protect(self, settings, page=self.page)
         headers.allow_origin(self, settings)
+        if self.request.path.startswith("/api/"):
+            self.set_header("Cache-Control", "no-store")
         self.set_header("X-Request-Id", self.request_id)
         window = getattr(self, "window", None)
         for name, value in window.headers.items() if window else ():
@@ -230,7 +232,6 @@ class ApiHandler(BaseHandler):
                 self.set_header(name, value)
             self.window.enforce()
         if declaration.needs != "nobody":
-            self.set_header("Cache-Control", "no-store")
             self._require(declaration.needs)
 
     def _require(self, needs: str) -> None:
@@ -312,7 +313,7 @@ class ApiHandler(BaseHandler):
         if "version" in document and "id" in document:
             extra.setdefault("ETag", f'"{document["version"]}"')
         if declaration.location and status in {200, 201, 202}:
-            extra.setdefault("Location", declaration.location.format_map(document))
+            extra.setdefault("Location", declaration.location.format_map({**self.path_kwargs, **document}))
         extra.setdefault("Content-Type", declaration.content_type)
         return status, extra, encode(document)
 

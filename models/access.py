@@ -7,7 +7,7 @@ cannot undo a revocation. Each process also reads the latest revocations from Mo
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -71,6 +71,16 @@ class Access:
             if optional:
                 return None
             raise
+
+    async def refreshed(self, actor: Actor) -> Actor:
+        """Return a person with the rights that they have now: for sockets, which outlive a role.
+
+        Raises Unauthenticated when the session or the account has ended.
+        """
+        entry = await self._read_user(actor.id, actor.session_id)
+        if not entry["live"]:
+            raise Unauthenticated
+        return replace(actor, server_role=entry["role"], workspaces=entry["workspaces"])
 
     async def _admit_user(self, claims: Claims, ip: str) -> tuple[Actor, Window]:
         if claims.session_id in self._denied:

@@ -1,5 +1,6 @@
 """Getting in: registration, signing in, passwords, reset links, the change of an address."""
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -43,6 +44,7 @@ class Accounts:
         self._mailer = mailer
         self._docs = ground.collection("users")
         self._resets = ground.collection("resets")
+        self._sending: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 
     async def register(self, email: str, password: str, username: str, *, device: str, ip: str) -> Document:
         """Make an account with its personal workspace and sign it in.
@@ -108,6 +110,15 @@ class Accounts:
         await self._sessions.end_all(held["_id"], "password")
         return held
 
+    async def set_password(self, email: str, password: str) -> None:
+        """Set the password of an address's account from the command line; its sessions end. Raises NotFound."""
+        user = await self._users.by_email(email)
+        if user is None:
+            raise NotFound(detail=f"There is no account of {email}.")
+        refuse_weak(password, email=user["email"], username=user["username"])
+        await self._set_password(user["_id"], password)
+        await self._sessions.end_all(user["_id"], "password")
+
     async def login(self, email: str, password: str, *, device: str, ip: str) -> Document:
         """Sign in. Unknown addresses and wrong passwords are refused alike, in the same time.
 
@@ -172,8 +183,13 @@ class Accounts:
             raise taken(e) from e
         return dressed(changed)
 
-    async def forget_password(self, email: str) -> None:
-        """Send a reset link where the address has an account; says nothing either way."""
+    def forget_password(self, email: str) -> None:
+        """Send a reset link where the address has an account, in the background: the time it takes says nothing."""
+        task = asyncio.create_task(self._send_reset(email))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send_reset(self, email: str) -> None:
         user = await self._users.by_email(email)
         if user is None or user["disabled"]:
             return

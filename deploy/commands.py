@@ -1,0 +1,40 @@
+"""The commands beside the server: `create-admin`, `reset-password`, `check`."""
+
+import argparse
+import getpass
+import sys
+
+from core.settings import SettingsError
+from models.health import Health
+from models.stores import Stores
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser; without a command the server runs."""
+    top = argparse.ArgumentParser(prog="server.py", description="Marquee: screens and the team that runs them.")
+    commands = top.add_subparsers(dest="command", metavar="command", help="without one, the server runs")
+    for name, about in {"create-admin": "make an administrator", "reset-password": "set somebody's password"}.items():
+        sub = commands.add_parser(name, help=f"{about}; the password is asked for, or read from standard input")
+        sub.add_argument("email")
+        if name == "create-admin":
+            sub.add_argument("username")
+    commands.add_parser("check", help="check settings, stores and indexes")
+    return top
+
+
+async def run(asked: argparse.Namespace, stores: Stores, health: Health) -> str:
+    """Run the command that was asked for and return the sentence that says what is now so."""
+    if asked.command == "create-admin":
+        await stores.accounts.create_admin(asked.email, asked.username, _password())
+        return f"{asked.email} is an administrator."
+    if asked.command == "reset-password":
+        await stores.accounts.set_password(asked.email, _password())
+        return f"The password of {asked.email} is set, and all its sessions have ended."
+    _, checks = await health.ready()
+    if set(checks.values()) != {"ok"}:
+        raise SettingsError("; ".join(f"{name}: {state}" for name, state in checks.items()))
+    return "Settings, stores and indexes are in order."
+
+
+def _password() -> str:
+    return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")

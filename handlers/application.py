@@ -1,0 +1,91 @@
+"""The one gateway of routes: every handler module's `routes`, checked before the first request."""
+
+import json
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.routing import URLSpec
+from tornado.web import Application, RequestHandler
+
+from core.errors import Malformed
+from core.settings import Settings
+from handlers import auth, emergencies, pages, playlists, system, users, workspaces
+from handlers.base import ApiHandler, BaseHandler, Edge, NotFoundHandler
+from handlers.endpoint import compile_route, refuse_undeclared
+from handlers.headers import API_POLICY
+from handlers.requests import MAX_JSON
+
+MODULES = (auth, users, workspaces, playlists, emergencies, system)
+Route = tuple[str, type[ApiHandler]]
+
+
+def api_routes() -> list[Route]:
+    """Return every route of the REST API with its handler, in the order they are tried."""
+    return [route for module in MODULES for route in module.routes]
+
+
+def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], dict[str, Any]]]) -> Application:
+    """Return the application. Raises TypeError where a method lacks its declaration."""
+    routes = api_routes()
+    refuse_undeclared(routes, RequestHandler.get)
+    specs = [URLSpec(compile_route(route), handler, {"edge": edge, "route": route}) for route, handler in routes]
+    specs += [URLSpec(pattern, handler, given) for pattern, handler, given in sockets]
+    for pattern, handler, given in pages.routes():
+        specs.append(URLSpec(pattern, handler, {"edge": edge, "route": pattern, **given}))
+    return Application(
+        specs,
+        default_handler_class=NotFoundHandler,
+        default_handler_args={"edge": edge, "route": "(none)"},
+        settings=settings,
+        log_function=_no_log,
+        compress_response=False,
+    )
+
+
+def bound_port(server: HTTPServer) -> int:
+    """Return the port that a listening server was given."""
+    return int(next(iter(server._sockets.values())).getsockname()[1])
+
+
+def _no_log(_handler: BaseHandler) -> None:
+    """BaseHandler.on_finish writes the access log."""
+
+
+def listen(application: Application, port: int, host: str) -> "Server":
+    """Serve `application` on `host:port`, with Tornado's defaults replaced (design, section 5: Traps)."""
+    server = Server(
+        application,
+        idle_connection_timeout=75,  # longer than nginx keeps an upstream connection (60 s)
+        body_timeout=3600,  # a 500 MB video over a slow line; handlers set less where they refuse
+        max_header_size=16 * 1024,
+        max_body_size=MAX_JSON * 2,
+        chunk_size=64 * 1024,
+    )
+    server.listen(port, host, backlog=1024)
+    return server
+
+
+class Server(HTTPServer):
+    """Tornado's HTTP server, with problem+json where it refuses what is not HTTP."""
+
+    def handle_stream(self, stream: Any, address: Any) -> None:
+        """Replace the bare 400 that Tornado writes itself, the only answer that no handler makes."""
+        write = stream.write
+
+        def write_problem(data: Any) -> Any:
+            return write(_BAD_REQUEST if data == b"HTTP/1.1 400 Bad Request\r\n\r\n" else data)
+
+        stream.write = write_problem
+        super().handle_stream(stream, address)
+
+
+_BODY = json.dumps(Malformed(detail="This is not HTTP as this server reads it.").body()).encode()
+_BAD_REQUEST = (
+    "HTTP/1.1 400 Bad Request\r\n"
+    "Content-Type: application/problem+json\r\n"
+    f"Content-Length: {len(_BODY)}\r\n"
+    f"Content-Security-Policy: {API_POLICY}\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Cache-Control: no-store\r\n"
+    "Connection: close\r\n\r\n"
+).encode() + _BODY

@@ -1,0 +1,200 @@
+"""A real server on real stores for every test: a database and a Redis prefix of its own each.
+
+Databases are emptied and used again: their indexes take longer to build than most tests to run.
+"""
+
+import asyncio
+import inspect
+import itertools
+import os
+from dataclasses import replace
+
+import pymongo
+import pytest
+import redis
+import uvloop
+from tornado.ioloop import IOLoop
+
+from core import logs
+from core.settings import Rate, Settings
+from deploy.embedded import EmbeddedStores
+from server import Marquee
+from tests.clients import Api, Person
+
+pytest_plugins = ["tests.no_skips"]
+_numbers = itertools.count(1)
+_MANY = Rate(1_000_000, 900)  # the limits stay on, and out of the way of tests that are not about them
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.gen_test)
+            if "io_loop" not in item.fixturenames:
+                item.fixturenames.append("io_loop")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs():
+    logs.configure("console", "error")
+
+
+@pytest.fixture(scope="session")
+def store_urls(tmp_path_factory):
+    """The URLs of a mongod and a redis-server that all tests share; tests that hurt them start their own."""
+    stores = EmbeddedStores(tmp_path_factory.mktemp("stores"), volatile=True)
+    yield stores.start_sync()
+    stores.stop_sync()
+
+
+@pytest.fixture(scope="session")
+def _databases(store_urls):
+    client = pymongo.MongoClient(store_urls.mongodb)
+    yield client, []
+    client.close()
+
+
+@pytest.fixture
+def io_loop():
+    """A fresh event loop, of the kind that the server runs on; also the current one."""
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield IOLoop(asyncio_loop=loop, make_current=True)
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def settings(store_urls, _databases, tmp_path):
+    """The settings of this test's server. Override in a module or a test by a fixture of the same name."""
+    client, free = _databases
+    name = free.pop() if free else f"marquee_{os.getpid()}_{next(_numbers)}"
+    prefix = f"test{os.getpid()}-{next(_numbers)}"
+    yield Settings(
+        host="127.0.0.1",
+        port=0,
+        data_dir=tmp_path / "data",
+        mongodb_url=store_urls.mongodb,
+        mongodb_database=name,
+        redis_url=store_urls.redis,
+        redis_prefix=prefix,
+        secret_key="k" * 20 + "0123456789abcdefghij",
+        password_pepper="p" * 20 + "0123456789abcdefghij",
+        rate_anonymous=_MANY,
+        rate_user=_MANY,
+        rate_screen=_MANY,
+    )
+    database = client[name]
+    for collection in database.list_collection_names():
+        database[collection].delete_many({})
+    free.append(name)
+    with redis.Redis.from_url(store_urls.redis) as store:
+        if keys := list(store.scan_iter(f"{prefix}*")):
+            store.delete(*keys)
+
+
+@pytest.fixture
+def servers(io_loop, settings):
+    """Start further servers: `servers()` is one more process's worth on the same stores."""
+    started = []
+
+    def start(**changes):
+        async def begin():
+            marquee = Marquee(replace(settings, **changes), password_cost=4)
+            await marquee.start()
+            return marquee
+
+        started.append(io_loop.run_sync(begin))
+        return started[-1]
+
+    yield start
+    for marquee in reversed(started):
+        io_loop.run_sync(marquee.stop)
+
+
+@pytest.fixture
+def marquee(servers):
+    """This test's server, in this test's event loop."""
+    return servers()
+
+
+@pytest.fixture
+def api(marquee):
+    """Speaks HTTP and WebSocket to `marquee`."""
+    client = Api(marquee.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def heard(marquee):
+    """Every event that the stores announce, control events too, in order."""
+    events, publish = [], marquee.node.publish
+
+    async def listening(announced):
+        events.extend(announced)
+        await publish(announced)
+
+    marquee.node.publish = listening
+    return events
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(io_loop, api) -> Person:
+    """The first account of the server, which administers it, and is a member of nothing."""
+    return io_loop.run_sync(lambda: api.person("admin"))
+
+
+@pytest.fixture
+def owner(io_loop, api, admin) -> Person:
+    """Owns `workspace`."""
+    return io_loop.run_sync(lambda: api.person("owner"))
+
+
+@pytest.fixture
+def workspace(io_loop, api, owner) -> str:
+    """The id of a workspace that `owner` made, and that `editor` and `viewer` join when they are asked for."""
+
+    async def make():
+        reply = await api.post("/api/workspaces", {"name": "Shops"}, as_=owner)
+        assert reply.status == 201, reply.body
+        return reply.json["id"]
+
+    return io_loop.run_sync(make)
+
+
+def _member(io_loop, api, owner, workspace, role):
+    async def join():
+        person = await api.person(role)
+        path = f"/api/workspaces/{workspace}/members"
+        reply = await api.post(path, {"email": person.email, "role": role}, as_=owner)
+        assert reply.status == 201, reply.body
+        return person
+
+    return io_loop.run_sync(join)
+
+
+@pytest.fixture
+def editor(io_loop, api, owner, workspace) -> Person:
+    """May change what is in `workspace`."""
+    return _member(io_loop, api, owner, workspace, "editor")
+
+
+@pytest.fixture
+def viewer(io_loop, api, owner, workspace) -> Person:
+    """May look at what is in `workspace`."""
+    return _member(io_loop, api, owner, workspace, "viewer")
+
+
+@pytest.fixture
+def stranger(io_loop, api, admin) -> Person:
+    """Has an account, and nothing to do with `workspace`."""
+    return io_loop.run_sync(lambda: api.person("stranger"))
