@@ -21,14 +21,19 @@ class PageHandler(BaseHandler, web.StaticFileHandler):
     def initialize(self, **given: object) -> None:  # type: ignore[override]
         """Take the edge and the route, and the folder as Tornado's handler wants it."""
         folder = given.pop("folder")
+        self.index = str(given.pop("index", "index.html"))
         BaseHandler.initialize(self, **given)  # type: ignore[arg-type]
-        web.StaticFileHandler.initialize(self, path=str(WEB / str(folder)), default_filename="index.html")
+        web.StaticFileHandler.initialize(self, path=str(WEB / str(folder)), default_filename=self.index)
+
+    def allowed_methods(self) -> list[str]:
+        """Return what the Allow header lists here."""
+        return ["GET", "HEAD", "OPTIONS"]
 
     async def get(self, path: str = "", include_body: bool = True) -> None:
         """Serve the file, or the folder's index."""
-        if "\x00" in path or "\\" in path:
+        if "\x00" in path or "\\" in path or ".." in path:
             raise NotFound
-        await super().get(path or "index.html", include_body)
+        await super().get(path or self.index, include_body)
 
     async def head(self, path: str = "") -> None:
         """Serve the file's headers."""
@@ -36,7 +41,7 @@ class PageHandler(BaseHandler, web.StaticFileHandler):
 
     async def options(self, path: str = "") -> None:
         """Answer what methods there are."""
-        self.set_header("Allow", "GET, HEAD, OPTIONS")
+        self.set_header("Allow", ", ".join(self.allowed_methods()))
         self.set_status(204)
 
     def compute_etag(self) -> str | None:  # type: ignore[override]
@@ -61,5 +66,6 @@ def routes() -> list[tuple[str, type[web.RequestHandler], dict[str, str]]]:
         (r"/player/(.+)", PageHandler, {"folder": "player"}),
         (r"/shared/(.+)", PageHandler, {"folder": "shared"}),
         (r"/dashboard/(.+)", PageHandler, {"folder": "dashboard"}),
+        (r"/reset/?()", PageHandler, {"folder": "dashboard", "index": "reset.html"}),
         (r"/()", PageHandler, {"folder": "dashboard"}),
     ]
