@@ -39,19 +39,19 @@ class SessionHandler(ApiHandler):
         """What the list of sessions calls this device."""
         return self.request.headers.get("User-Agent", "")
 
-    def signed_in(self, session: Json, *, cookie: bool) -> Json:
+    def signed_in(self, session: Json, *, cookie: bool) -> Answer:
         """Return the SESSION document; with `cookie` its refresh token goes into the cookie instead."""
         if not cookie:
-            return session
-        self.write_cookie(session["refreshToken"], COOKIE_SECONDS)
-        return {name: value for name, value in session.items() if name != "refreshToken"}
+            return Answer(session)
+        shown = {name: value for name, value in session.items() if name != "refreshToken"}
+        return Answer(shown, headers={"Set-Cookie": self.cookie(session["refreshToken"], COOKIE_SECONDS)})
 
-    def write_cookie(self, value: str, seconds: int) -> None:
-        """Set the refresh cookie; 0 seconds clear it."""
+    def cookie(self, value: str, seconds: int) -> str:
+        """Return the refresh cookie; 0 seconds clear it."""
         parts = [f"{COOKIE}={value}", f"Max-Age={seconds}", "Path=/api/auth", "HttpOnly", "SameSite=Strict"]
         if self.edge.settings.https:
             parts.append("Secure")
-        self.set_header("Set-Cookie", "; ".join(parts))
+        return "; ".join(parts)
 
     def cookie_token(self) -> str | None:
         """Return the refresh cookie, which counts only from our own pages. Raises Forbidden elsewhere."""
@@ -119,7 +119,7 @@ class LogoutHandler(SessionHandler):
             await self.stores.sessions.end(self.actor.session_id, by=self.actor)
         else:
             raise Unauthenticated
-        self.write_cookie("", 0)
+        self.set_header("Set-Cookie", self.cookie("", 0))
 
 
 class LogoutAllHandler(SessionHandler):
@@ -129,7 +129,7 @@ class LogoutAllHandler(SessionHandler):
     async def post(self) -> None:
         """End all of one's sessions."""
         await self.stores.sessions.end_all(self.actor.id, "logout")
-        self.write_cookie("", 0)
+        self.set_header("Set-Cookie", self.cookie("", 0))
 
 
 class SessionsHandler(ApiHandler):

@@ -220,9 +220,12 @@ class ApiHandler(BaseHandler):
     async def _admit(self, declaration: Declaration) -> None:
         """Authenticate and count the caller, and refuse kinds of callers that the declaration does not name."""
         token = requests.bearer(self.request)
-        admitted = None
+        admitted, refused = None, None
         if token is not None and (declaration.needs != "nobody" or token):
-            admitted = await self.edge.access.admit(token, self.ip, optional=declaration.needs == "nobody")
+            try:
+                admitted = await self.edge.access.admit(token, self.ip)
+            except errors.Unauthenticated as e:
+                refused = e
         if admitted is not None:
             self.actor, self.window = admitted
         elif declaration.counted:
@@ -231,6 +234,8 @@ class ApiHandler(BaseHandler):
             for name, value in self.window.headers.items():
                 self.set_header(name, value)
             self.window.enforce()
+        if refused is not None and declaration.needs != "nobody":
+            raise refused
         if declaration.needs != "nobody":
             self._require(declaration.needs)
 

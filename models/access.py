@@ -56,21 +56,16 @@ class Access:
         self._recent: dict[str, tuple[Document, float]] = {}
         self._polled = False
 
-    async def admit(self, token: str, ip: str, *, optional: bool = False) -> tuple[Actor, Window] | None:
+    async def admit(self, token: str, ip: str) -> tuple[Actor, Window]:
         """Return who `token` stands for and where they stand in their rate limit; counts one.
 
-        Raises Unauthenticated for a token that is not (or no longer) good; with `optional` returns None then.
-        The caller enforces the window: so refusals carry its headers.
+        Raises Unauthenticated for a token that is not (or no longer) good. The caller enforces the window, so
+        that refusals carry its headers.
         """
-        try:
-            screen_id = screen_of(token)
-            if screen_id is not None:
-                return await self._admit_screen(token, screen_id, ip)
-            return await self._admit_user(self._tokens.verify(token), ip)
-        except Unauthenticated:
-            if optional:
-                return None
-            raise
+        screen_id = screen_of(token)
+        if screen_id is not None:
+            return await self._admit_screen(token, screen_id, ip)
+        return await self._admit_user(self._tokens.verify(token), ip)
 
     async def refreshed(self, actor: Actor) -> Actor:
         """Return a person with the rights that they have now: for sockets, which outlive a role.
