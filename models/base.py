@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorCollection
 from pymongo import ReturnDocument, errors
-from pymongo.write_concern import WriteConcern
 
 from core.breaker import Breaker
 from core.clock import Clock, ids_are_seeded
@@ -20,6 +19,7 @@ from core.limits import Limits
 from core.metrics import Metrics
 from core.ports import Events
 from core.settings import Settings
+from models.transactions import transact
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -95,7 +95,7 @@ class Ground:
         """
         with translated(self.metrics):
             async with await self.client.start_session() as session:
-                return await session.with_transaction(work, write_concern=WriteConcern("majority"))
+                return await transact(session, work)
 
 
 class translated:  # noqa: N801 - reads as a statement
@@ -120,7 +120,8 @@ class translated:  # noqa: N801 - reads as a statement
 
 
 def _is_transient(error: errors.PyMongoError) -> bool:
-    return error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError")
+    labels = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
+    return any(error.has_error_label(label) for label in labels)
 
 
 def _raise_for_bulk(error: errors.BulkWriteError) -> None:

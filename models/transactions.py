@@ -1,0 +1,57 @@
+"""One transaction with a deadline: again on conflicts, the commit again while its outcome is unknown.
+
+Motor's own `with_transaction` goes on for two minutes and without a pause; an answer is due within seconds.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo import errors
+from pymongo.write_concern import WriteConcern
+
+T = TypeVar("T")
+Work = Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, T]]
+
+SECONDS = 4.0  # the same as one operation may take (models/base.py)
+_LONGEST_PAUSE = 0.05  # of the jittered back-off between tries; conflicts on one document clear in milliseconds
+
+
+async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
+    """Run `work(session)` in a transaction and return what it returned once that is committed by the majority.
+
+    `work` must be repeatable. Raises what `work` raised, having aborted, or the driver's error when the deadline
+    has passed; one labelled UnknownTransactionCommitResult means that nobody knows whether it was committed.
+    """
+    deadline = time.monotonic() + SECONDS
+    pause = 0.002
+    while True:
+        session.start_transaction(write_concern=WriteConcern("majority"))
+        try:
+            result = await work(session)
+            await _commit(session, deadline)
+            return result
+        except errors.PyMongoError as e:
+            if session.in_transaction:
+                await session.abort_transaction()
+            if not e.has_error_label("TransientTransactionError") or time.monotonic() > deadline:
+                raise
+        except BaseException:
+            if session.in_transaction:
+                await session.abort_transaction()
+            raise
+        await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _commit(session: AsyncIOMotorClientSession, deadline: float) -> None:
+    while True:
+        try:
+            await session.commit_transaction()
+            return
+        except errors.PyMongoError as e:
+            if not e.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > deadline:
+                raise
