@@ -35,12 +35,12 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
             await _commit(session, deadline)
             return result
         except errors.PyMongoError as e:
-            if session.in_transaction:
+            if session.delegate.in_transaction:
                 await session.abort_transaction()
             if not e.has_error_label("TransientTransactionError") or time.monotonic() > deadline:
                 raise
         except BaseException:
-            if session.in_transaction:
+            if session.delegate.in_transaction:
                 await session.abort_transaction()
             raise
         await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
