@@ -23,4 +23,4 @@ fi
 # A moved checkout leaves a .venv whose scripts point elsewhere: make it anew.
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
 echo "Installing the requirements into $venv (once, and again when they change) ..." >&2
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+"$venv/bin/python" -m pip install -q -q --disable-pip-version-check -r requirements-dev.txt
