@@ -1,0 +1,34 @@
+"""Authentication at a socket's door: the models' access check, counted as the contract says."""
+
+import asyncio
+
+from core.errors import Unauthenticated
+from core.limits import Limits
+from core.permissions import Actor
+from models.access import Access
+
+_AT_ONCE = 64  # when thousands reconnect, the stores are asked in turns and go on serving requests
+
+
+class AccessGate:
+    """See `Gate`. A handshake counts once, as whom it authenticates: as its IP address when as nobody."""
+
+    def __init__(self, access: Access, limits: Limits) -> None:
+        self._access = access
+        self._limits = limits
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def admit(self, token: str, ip: str) -> Actor:
+        """Return the actor behind `token`. Raises Unauthenticated, RateLimited, Unavailable."""
+        try:
+            async with self._turn:
+                actor, window = await self._access.admit(token, ip)
+        except Unauthenticated:
+            await self._limits.count("anonymous", ip)
+            raise
+        window.enforce()
+        return actor
+
+    async def refreshed(self, actor: Actor) -> Actor:
+        """Return a person with the rights that they have now: a socket outlives a role."""
+        return await self._access.refreshed(actor)
