@@ -3,8 +3,11 @@
 import hashlib
 from datetime import timedelta
 
-from core.clock import new_id
+from core.clock import Clock, new_id
+from core.signatures import Signatures
+from models.manifests import Manifests
 from models.playback import revision
+from models.storage.local import LocalStorage
 
 NOTHING = "000000000000000000000000"  # the id of nothing
 
@@ -17,6 +20,9 @@ class Stock:
         self.workspace = workspace
         self._media = marquee.ground.collection("media")
         self._screens = marquee.ground.collection("screens")
+        folder, secret = marquee.settings.data_dir, marquee.settings.secret_key
+        storage = LocalStorage(folder / "media", folder / "scratch", Signatures(secret))
+        self._manifests = Manifests(marquee.ground, storage, marquee.stores.revisions)
 
     async def media(self, name="a", kind="image", **changes):
         """Insert ready media; return its id."""
@@ -81,6 +87,14 @@ class Stock:
         """Change a screen's document: what its heartbeats would."""
         await self._screens.update({"_id": screen_id}, {"$set": changes})
 
+    async def manifest(self, screen_id):
+        """Return what the screen would get to play."""
+        return await self._manifests.of(await self.stored(screen_id))
+
+    async def preview(self, screen_id, at=None):
+        """Return what an operator would be shown of the screen."""
+        return await self._manifests.preview(await self.stored(screen_id), at)
+
 
 def item(media_id, **more):
     """Return an item as a caller sends it."""
@@ -95,23 +109,20 @@ async def make_playlist(api, person, workspace, *media, **more):
     return reply.json
 
 
+async def raise_emergency(api, person, workspace, **more):
+    """Raise an emergency through the API; return it."""
+    body = {"workspaceId": workspace, "title": "Fire", "message": "Out!", "level": "warning", "expiresIn": 600} | more
+    reply = await api.post("/api/emergencies", body, as_=person)
+    assert reply.status == 201, reply.body
+    return reply.json
+
+
 def told(heard, *types):
     """Return the events of `types` that were announced, as (type, channel, data)."""
     return [(event.type, event.channel, event.data) for event in heard if event.type in types]
 
 
-class ShiftedClock:
-    """The server's clock, moved: `forward` seconds ahead of the machine's."""
-
-    def __init__(self, clock):
-        self._clock = clock
-        self.forward = 0.0
-
-    def now(self):
-        return self._clock.now() + timedelta(seconds=self.forward)
-
-    def timestamp(self):
-        return self._clock.timestamp() + self.forward
-
-    def monotonic(self):
-        return self._clock.monotonic() + self.forward
+def move_clock(marquee, seconds):
+    """Let the server's clock run `seconds` ahead of the machine's, from now on."""
+    clock = Clock()
+    marquee.clock.now = lambda: clock.now() + timedelta(seconds=seconds)
