@@ -8,8 +8,9 @@ import orjson
 
 from core import resources
 from core.events import announce, control, screen_channel
-from core.validation import Json, Schema, ident
-from realtime import frames
+from core.reports import COMMAND_RESULT, HEARTBEAT
+from core.validation import Json, ident
+from realtime import frames, quick
 from realtime.codes import Close
 from realtime.connection import Connection
 from realtime.endpoint import Endpoint, FrameType
@@ -20,11 +21,6 @@ SCREEN_CONNECTED = "screen.connected"  # control: {"screenId", "connectionId"}: 
 _SENT_SECONDS = 0.05  # commands that were delivered are marked in one write for all of this time
 
 _COMMAND = {"commandId": ident(required=True)}
-_RESULT = {
-    "commandId": ident(required=True),
-    "ok": {"type": "boolean", "required": True},
-    "result": {"type": "dict", "nullable": True},
-}
 
 
 class Beats(Protocol):
@@ -67,7 +63,7 @@ class ScreenEndpoint(Endpoint):
     name = "screen"
     takes = "screen"
 
-    def __init__(self, node: Node, beats: Beats, orders: Orders, *, beat_schema: Schema, beat_seconds: int) -> None:
+    def __init__(self, node: Node, beats: Beats, orders: Orders, *, beat_seconds: int) -> None:
         super().__init__()
         self._node = node
         self._beats = beats
@@ -75,9 +71,11 @@ class ScreenEndpoint(Endpoint):
         self._beat_seconds = beat_seconds
         self._sent: list[str] = []
         self.frames = {
-            "heartbeat": FrameType(beat_schema, self._beat, "Say how things stand; answers the wanted revision."),
+            "heartbeat": FrameType(
+                HEARTBEAT, self._beat, "Say how things stand; answers the wanted revision.", quick.reader(HEARTBEAT)
+            ),
             "command.accept": FrameType(_COMMAND, self._accept, "Say that a command came and will be run."),
-            "command.result": FrameType(_RESULT, self._finish, "Say how a command ended."),
+            "command.result": FrameType({**_COMMAND, **COMMAND_RESULT}, self._finish, "Say how a command ended."),
         }
         node.listen("screen", self._receive)
         node.on_control(SCREEN_CONNECTED, self._replace)
