@@ -22,6 +22,8 @@ from models.workspaces import Workspaces
 
 MOST_ITEMS = 500
 NAME_LENGTH = 120
+_SHOWN_USES = 500  # of a 409's `usedBy`
+_UNASSIGNMENTS = 5  # rounds of a forced deletion: screens may be given the playlist while others lose it
 
 
 class Playlists:
@@ -130,35 +132,51 @@ class Playlists:
         return await self._announce("playlist.updated", changed)
 
     async def delete(self, playlist_id: str, *, force: bool, if_version: int | None, by: Actor) -> None:
-        """Delete a playlist. Raises Conflict `in_use` with the screens that show it, unless `force` unassigns it."""
+        """Delete a playlist. Raises Conflict `in_use` with the screens that show it, unless `force` unassigns it.
 
-        async def write(session: Session) -> tuple[Document, Sequence[str]]:
-            present = await self._load(playlist_id, "playlists:write", by, session)
-            if if_version is not None and present["version"] != if_version:
-                raise VersionMismatch
+        No screen is left with a playlist that is gone: assigning one claims it (`models/claims.py`), so
+        it is deleted before that, and the assignment refused, or after, and the screen is seen here. Thousands
+        of screens are unassigned before the transaction and not in it, where their beats would be in its way.
+        """
+        present = await self._load(playlist_id, "playlists:write", by)
+        if if_version is not None and present["version"] != if_version:
+            raise VersionMismatch
+        guard = {} if if_version is None else {"version": if_version}
+
+        async def write(session: Session) -> Sequence[Document]:
             shown_by = await self._screens.find(
-                {"playlistId": playlist_id}, session=session, sort=[("_id", 1)], projection={"name": 1}
+                {"playlistId": playlist_id},
+                session=session,
+                sort=[("_id", 1)],
+                limit=_SHOWN_USES,
+                projection={"name": 1},
             )
-            if shown_by and not force:
-                uses = [{"type": "screen", "id": screen["_id"], "name": screen["name"]} for screen in shown_by]
-                raise Conflict("in_use", "Screens show this playlist.", usedBy=uses)
-            unassign = {"$set": {"playlistId": None}, "$inc": {"version": 1}}
-            await self._screens.update_all({"playlistId": playlist_id}, unassign, session=session)
-            await self._docs.delete({"_id": playlist_id}, session=session)
-            return present, [screen["_id"] for screen in shown_by]
+            if not shown_by and not await self._docs.delete({"_id": playlist_id, **guard}, session=session):
+                raise NotFound if if_version is None else VersionMismatch  # somebody else was quicker
+            return shown_by
 
-        gone, screen_ids = await self._ground.transaction(write)
-        await self._unassigned(screen_ids)
-        channel = workspace_channel(gone["workspaceId"])
-        await self._ground.events.publish([announce("playlist.deleted", channel, gone)])
+        for _ in range(_UNASSIGNMENTS if force else 1):
+            if force:
+                await self._unassign(playlist_id)
+            shown_by = await self._ground.transaction(write)
+            if not shown_by:
+                break
+        else:
+            uses = [{"type": "screen", "id": screen["_id"], "name": screen["name"]} for screen in shown_by]
+            raise Conflict("in_use", "Screens show this playlist.", usedBy=uses)
+        channel = workspace_channel(present["workspaceId"])
+        await self._ground.events.publish([announce("playlist.deleted", channel, present)])
 
-    async def _unassigned(self, screen_ids: Sequence[str]) -> None:
-        """Tell the screens that lost their playlist, and the dashboards that watch them."""
-        if not screen_ids:
+    async def _unassign(self, playlist_id: str) -> None:
+        """Take a playlist off every screen, and tell them and the dashboards that watch them."""
+        shown_by = await self._screens.find({"playlistId": playlist_id}, projection={"_id": 1})
+        if not shown_by:
             return
-        query: Query = {"_id": {"$in": screen_ids}}
-        await self._revisions.refresh(query)
-        async for screen in self._screens.each(query):
+        screens: Query = {"_id": {"$in": [screen["_id"] for screen in shown_by]}}
+        unassigned = {"$set": {"playlistId": None}, "$inc": {"version": 1}}
+        await self._screens.update_all({**screens, "playlistId": playlist_id}, unassigned)
+        await self._revisions.refresh(screens)
+        async for screen in self._screens.each(screens):
             channel = workspace_channel(screen["workspaceId"])
             await self._ground.events.publish([announce("screen.updated", channel, screen)])
 

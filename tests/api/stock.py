@@ -42,6 +42,7 @@ class Stock:
             "status": "ready",
             "failure": None,
             "tags": [],
+            "sources": [],
             "createdAt": self.marquee.clock.now(),
             "version": 1,
         } | changes
