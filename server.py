@@ -22,6 +22,7 @@ from core.mail import SmtpMailer
 from core.metrics import Metrics
 from core.passwords import COST, Passwords
 from core.settings import Settings, SettingsError
+from core.signatures import Signatures
 from core.tokens import Tokens
 from deploy import commands
 from deploy.embedded import EmbeddedStores, EmbeddedStoresError, Urls, ensure_secret, running_stores
@@ -29,6 +30,7 @@ from handlers import application, headers, requests
 from handlers.base import Edge
 from models import base, indexes
 from models.health import Health
+from models.storage import open_storage
 from models.stores import Stores
 from realtime.dashboard import DashboardEndpoint
 from realtime.gate import AccessGate
@@ -71,6 +73,7 @@ class Marquee:
             passwords=self.passwords,
             presence=presence,
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from, self.metrics),
+            storage=open_storage(settings, Signatures(settings.secret_key, settings.secret_key_previous)),
         )
         self.health = Health(self.ground)
         self.edge = Edge(

@@ -42,6 +42,7 @@ class Tokens:
         self._key = _derive(secret_key, "access")
         self._verifying = [self._key] + ([_derive(previous, "access")] if previous else [])
         self._succession = [_derive(key, "refresh") for key in (secret_key, previous) if key]
+        self._screens = [_derive(key, "screen") for key in (secret_key, previous) if key]
 
     def access(self, user_id: str, session_id: str, now: datetime) -> str:
         """Return a JWT (HS256) that is good for ACCESS_SECONDS."""
@@ -98,6 +99,15 @@ class Tokens:
             for key in self._succession
         ]
 
+    def screens(self, screen_id: str, pairing_id: str, poll_secret: str) -> list[str]:
+        """Return the screen's token by this pairing, under the present key and then the previous one.
+
+        It follows from the display's own secret, so it can be told again while only its hash is stored.
+        """
+        asked = f"{screen_id}.{pairing_id}.{poll_secret}".encode("utf-8", "surrogatepass")
+        macs = (hmac.digest(key, asked, hashlib.sha256) for key in self._screens)
+        return [screen_token(screen_id, base64.urlsafe_b64encode(mac).rstrip(b"=").decode()) for mac in macs]
+
 
 def _derive(secret_key: str, purpose: str) -> bytes:
     """One key for each purpose, so that no signature of one kind can pass for another's."""
@@ -109,9 +119,9 @@ def opaque() -> str:
     return secrets.token_urlsafe(32)
 
 
-def screen_token(screen_id: str) -> str:
-    """Return a new screen secret. It names its screen, so that one look-up by id finds the hash to compare with."""
-    return f"{SCREEN_PREFIX}{screen_id}.{opaque()}"
+def screen_token(screen_id: str, secret: str) -> str:
+    """Return a screen's token. It names its screen, so that one look-up by id finds the hash to compare with."""
+    return f"{SCREEN_PREFIX}{screen_id}.{secret}"
 
 
 def screen_of(token: str) -> str | None:

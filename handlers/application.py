@@ -9,13 +9,25 @@ from tornado.web import Application, RequestHandler
 
 from core.errors import Malformed
 from core.settings import Settings
-from handlers import auth, emergencies, pages, playlists, system, users, workspaces
+from handlers import (
+    auth,
+    display,
+    emergencies,
+    media,
+    media_content,
+    pages,
+    playlists,
+    screens,
+    system,
+    users,
+    workspaces,
+)
 from handlers.base import ApiHandler, BaseHandler, Edge, NotFoundHandler
 from handlers.endpoint import compile_route, refuse_undeclared
 from handlers.headers import API_POLICY
 from handlers.requests import MAX_JSON
 
-MODULES = (auth, users, workspaces, playlists, emergencies, system)
+MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, system)
 Route = tuple[str, type[ApiHandler]]
 
 
@@ -30,6 +42,7 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
     refuse_undeclared(routes, RequestHandler.get)
     specs = [URLSpec(compile_route(route), handler, {"edge": edge, "route": route}) for route, handler in routes]
     specs += [URLSpec(pattern, handler, given) for pattern, handler, given in sockets]
+    specs += [URLSpec(pattern, content, {"edge": edge, "route": "/media"}) for pattern, content in media_content.routes]
     for pattern, handler, given in pages.routes():
         specs.append(URLSpec(pattern, handler, {"edge": edge, "route": pattern, **given}))
     return Application(

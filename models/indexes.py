@@ -15,6 +15,7 @@ from pymongo import IndexModel, errors
 
 from models.base import Document
 from models.paging import NAMES
+from models.statuses import KEPT_DAYS
 from models.validators import VALIDATORS
 
 
@@ -52,12 +53,42 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
         by(("members.userId", UP)),
         by(("personalOf", UP), unique=True, partialFilterExpression={"personalOf": STRING}),
     ],
+    "screens": [
+        by(("workspaceId", UP), ("name", UP), ("_id", UP), collation=NAMES),
+        by(("workspaceId", UP), ("status", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("lastSeenAt", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("createdAt", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("tags", UP)),  # an emergency's or a command's targets
+        by(("playlistId", UP)),  # which screens show it?
+        by(("status", UP), ("lastSeenAt", UP), ("_id", UP)),  # who has gone silent?
+    ],
+    "statuses": [by(("screenId", UP), ("at", UP), ("_id", UP)), ends("at", KEPT_DAYS * DAY)],
+    "commands": [
+        by(("screenId", UP), ("createdAt", UP), ("_id", UP)),
+        by(("state", UP), ("expiresAt", UP)),  # what has run out?
+        by(("createdAt", UP)),  # what is old?
+        by(("screenshot", UP), partialFilterExpression={"screenshot": STRING}),  # does a picture belong to one?
+    ],
+    "pairings": [by(("codeHash", UP), unique=True), ends("removeAt")],
     "playlists": [
         by(("workspaceId", UP), ("name", UP), ("_id", UP), collation=NAMES),
         by(("workspaceId", UP), ("updatedAt", UP), ("_id", UP)),
         by(("workspaceId", UP), ("createdAt", UP), ("_id", UP)),
         by(("items.mediaId", UP)),  # what plays this media?
     ],
+    "media": [
+        by(("workspaceId", UP), ("name", UP), ("_id", UP), collation=NAMES),
+        by(("workspaceId", UP), ("bytes", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("createdAt", UP), ("_id", UP)),
+        by(("workspaceId", UP), ("sources", UP)),  # was this file uploaded here before?
+        # The same content is in a workspace once; media that are still processed have none.
+        by(("workspaceId", UP), ("sha256", UP), unique=True, partialFilterExpression={"sha256": STRING}),
+        by(("sha256", UP)),  # does anybody still need this content?
+        by(("work.until", UP), partialFilterExpression={"status": "processing"}),
+    ],
+    "blobs": [by(("checkAt", UP))],
+    "quotas": [],
+    "tickets": [by(("sweepAt", UP))],
     "emergencies": [
         by(("workspaceId", UP), ("startedAt", UP), ("_id", UP)),
         by(("endedAt", UP), ("workspaceId", UP)),  # what runs here? read with every batch of beats

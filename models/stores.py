@@ -1,16 +1,32 @@
 """All stores, built once from one ground, in the order in which they rest on each other."""
 
 from core.passwords import Passwords
-from core.ports import Mailer, Presence
+from core.ports import Mailer, Presence, Storage
 from core.tokens import Tokens
+from models.absences import Absences
 from models.access import Access
 from models.accounts import Accounts
 from models.base import Ground
+from models.beats import Beats
+from models.blobs import Blobs
+from models.commands import Commands
 from models.emergencies import Emergencies
 from models.idempotency import Idempotency
+from models.intake import Intake
+from models.leases import Leases
+from models.manifests import Manifests
+from models.media import Media
+from models.orphans import Orphans
+from models.overview import Overview
+from models.pairings import Pairings
 from models.playlists import Playlists
+from models.quotas import Quotas
 from models.revisions import Revisions
+from models.screens import Screens
 from models.sessions import Sessions
+from models.statuses import Statuses
+from models.storage.probe import Prober
+from models.tickets import Tickets
 from models.users import Users
 from models.uses import Uses
 from models.workspaces import Workspaces
@@ -20,7 +36,14 @@ class Stores:
     """One attribute a store. What the three edges call."""
 
     def __init__(
-        self, ground: Ground, *, tokens: Tokens, passwords: Passwords, presence: Presence, mailer: Mailer
+        self,
+        ground: Ground,
+        *,
+        tokens: Tokens,
+        passwords: Passwords,
+        presence: Presence,
+        mailer: Mailer,
+        storage: Storage,
     ) -> None:
         self.idempotency = Idempotency(ground)
         self.access = Access(ground, tokens)
@@ -40,4 +63,41 @@ class Stores:
         self.playlists = Playlists(ground, self.workspaces, self.revisions)
         self.emergencies = Emergencies(ground, self.revisions)
         self.uses = Uses(ground, self.playlists, self.revisions)
-        self.workspaces.contents = (self.playlists, self.emergencies)
+        self.blobs = Blobs(ground, storage)
+        self._make_media(ground, storage)
+        self._make_screens(ground, tokens, presence, storage)
+        self.workspaces.contents = (self.screens, self.playlists, self.emergencies, self.media)
+
+    def _make_media(self, ground: Ground, storage: Storage) -> None:
+        blobs, quotas, prober = self.blobs, Quotas(ground), Prober()
+        self.media = Media(
+            ground, storage=storage, blobs=blobs, workspaces=self.workspaces, uses=self.uses, quotas=quotas
+        )
+        self.intake = Intake(ground, storage=storage, blobs=blobs, media=self.media, quotas=quotas, prober=prober)
+        self.tickets = Tickets(ground, storage=storage, media=self.media, intake=self.intake, quotas=quotas)
+        self.orphans = Orphans(ground, blobs, self.tickets)
+
+    def _make_screens(self, ground: Ground, tokens: Tokens, presence: Presence, storage: Storage) -> None:
+        leases = Leases(ground.redis, ground.settings.redis_prefix)
+        statuses = Statuses(ground)
+        self.commands = Commands(ground, storage=storage, blobs=self.blobs)
+        self.screens = Screens(
+            ground,
+            access=self.access,
+            leases=leases,
+            revisions=self.revisions,
+            manifests=Manifests(ground, storage, self.revisions),
+            commands=self.commands,
+            statuses=statuses,
+        )
+        self.pairings = Pairings(
+            ground,
+            tokens=tokens,
+            access=self.access,
+            workspaces=self.workspaces,
+            screens=self.screens,
+            revisions=self.revisions,
+        )
+        self.beats = Beats(ground, leases, self.revisions, statuses)
+        self.absences = Absences(ground, leases, statuses)
+        self.overview = Overview(ground, presence)

@@ -1,0 +1,293 @@
+"""The `screens` collection: what operators do with displays that are paired.
+
+Operators' edits raise `version`; what displays report does not (models/beats.py). What was last seen and what
+is playing is in Redis before it is here (models/leases.py): reads join the two, so that what an event said is
+never ahead of a fresh read.
+"""
+
+import builtins
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from core.breaker import RedisAway
+from core.clock import new_id
+from core.errors import NotFound, Unauthenticated, VersionMismatch
+from core.events import announce, workspace_channel
+from core.permissions import Actor
+from models.access import Access
+from models.base import Document, Ground, Query, Session
+from models.claims import claim_playlist
+from models.commands import Commands
+from models.leases import Leases, Live
+from models.manifests import Manifests
+from models.paging import Listing, Page, contains, page
+from models.revisions import Revisions
+from models.statuses import Statuses
+
+MOST_AT_ONCE = 500
+UNKNOWN = NotFound(detail="There is no such screen in this workspace.").frame()
+
+
+def new_screen(name: str, workspace_id: str, now: datetime) -> Document:
+    """Return a screen as it begins, without what its display brings (models/pairings.py)."""
+    return {
+        "_id": new_id(),
+        "workspaceId": workspace_id,
+        "name": name,
+        "location": "",
+        "tags": [],
+        "orientation": "landscape",
+        "timezone": "UTC",
+        "playlistId": None,
+        "volume": 100,
+        "revision": "",
+        "createdAt": now,
+        "version": 1,
+    }
+
+
+class Screens:
+    """Every read and every operator's write of screens."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        access: Access,
+        leases: Leases,
+        revisions: Revisions,
+        manifests: Manifests,
+        commands: Commands,
+        statuses: Statuses,
+    ) -> None:
+        self._ground = ground
+        self._docs = ground.collection("screens")
+        self._playlists = ground.collection("playlists")
+        self._access = access
+        self._leases = leases
+        self._revisions = revisions
+        self._manifests = manifests
+        self._commands = commands
+        self._statuses = statuses
+
+    # --- reads ------------------------------------------------------------------------------------------------------
+
+    async def get(self, screen_id: str, *, by: Actor) -> Document:
+        """Return a screen. Raises NotFound where `by` may not see it."""
+        return (await self._dressed([await self.load(screen_id, "screens:read", by)]))[0]
+
+    async def list(self, asked: Listing, *, workspace_id: str | None, filters: Mapping[str, object], by: Actor) -> Page:
+        """Return a page of the screens of one workspace or of all of the caller's.
+
+        `filters` may have `status, tag, playlistId, inSync`. The order by `lastSeenAt` is that of the last write to
+        MongoDB, up to a minute old; the times shown are fresh.
+        """
+        query: Document = by.scope("screens:read", workspace_id)
+        query |= {name: value for name, value in filters.items() if name != "tag"}
+        if "tag" in filters:  # as a pattern: lists by name compare plain strings without regard to case
+            query["tags"] = {"$regex": rf"\A{re.escape(str(filters['tag']))}\z"}
+        if asked.search:
+            query |= contains(asked.search, "name", "location", "tags")
+        found = await page(self._docs, query, asked, default_sort="name")
+        return Page(await self._dressed(found.items), found.next, found.total)
+
+    async def history(self, screen_id: str, asked: Listing, *, by: Actor) -> Page:
+        """Return a page of a screen's status changes, the newest first."""
+        await self.load(screen_id, "screens:read", by)
+        return await self._statuses.list(screen_id, asked)
+
+    async def preview(self, screen_id: str, at: datetime | None, *, by: Actor) -> Document:
+        """Return what should be on a screen at a moment, by default now, and why (`PREVIEW`)."""
+        return await self._manifests.preview(await self.get(screen_id, by=by), at)
+
+    async def commands(self, screen_id: str, asked: Listing, *, by: Actor) -> Page:
+        """Return a page of a screen's commands, the newest first."""
+        await self.load(screen_id, "screens:read", by)
+        return await self._commands.list(screen_id, asked)
+
+    async def load(self, screen_id: str, grant: str, by: Actor) -> Document:
+        """Return a screen as it is stored, for whoever holds `grant`. Raises NotFound, Forbidden."""
+        found = await self._docs.get({"_id": screen_id})
+        if found is None:
+            raise NotFound
+        by.require(grant, found["workspaceId"])
+        return found
+
+    async def _dressed(self, screens: Sequence[Document]) -> builtins.list[Document]:
+        """Join what Redis knows better; without Redis MongoDB knows best."""
+        try:
+            live = await self._leases.read(screen["_id"] for screen in screens)
+        except RedisAway:
+            return [*screens]
+        return [_with_live(screen, live.get(screen["_id"])) for screen in screens]
+
+    # --- the screen itself ------------------------------------------------------------------------------------------
+
+    async def manifest_revision(self, *, by: Actor) -> str:
+        """Return the revision of the calling screen's manifest. Raises Unauthenticated when the screen is gone."""
+        return (await self._revisions.wanted([await self._own(by)]))[0]
+
+    async def manifest(self, *, by: Actor) -> Document:
+        """Return the calling screen's manifest (`MANIFEST`)."""
+        return await self._manifests.of(await self._own(by))
+
+    async def _own(self, by: Actor) -> Document:
+        found = await self._docs.get({"_id": by.id}) if by.kind == "screen" else None
+        if found is None:
+            raise Unauthenticated
+        return found
+
+    # --- edits ------------------------------------------------------------------------------------------------------
+
+    async def edit(self, screen_id: str, changes: Document, *, if_version: int | None, by: Actor) -> Document:
+        """Change a screen's `name, location, tags, orientation, timezone, volume`."""
+        await self.load(screen_id, "screens:write", by)
+        await self._docs.edit({"_id": screen_id}, changes, if_version=if_version)
+        return (await self._follow([screen_id]))[0]
+
+    async def assign(self, screen_id: str, playlist_id: str | None, *, if_version: int | None, by: Actor) -> Document:
+        """Give a screen a playlist of its workspace, or none. Raises Invalid for another's."""
+        screen = await self.load(screen_id, "screens:write", by)
+
+        async def write(session: Session) -> None:
+            await self._claim(playlist_id, screen["workspaceId"], session)
+            query = {"_id": screen_id}
+            await self._docs.edit(query, {"playlistId": playlist_id}, if_version=if_version, session=session)
+
+        await self._ground.transaction(write)
+        return (await self._follow([screen_id]))[0]
+
+    async def assign_many(
+        self,
+        playlist_id: str | None,
+        *,
+        workspace_id: str,
+        screen_ids: Sequence[str] | None,
+        tag: str | None,
+        by: Actor,
+    ) -> Document:
+        """Give a playlist, or none, to the screens named or to those with `tag`; return the results (`BULK`).
+
+        All that are there are written at once; one that is not is an error of its own.
+        """
+        by.require("screens:write", workspace_id)
+
+        async def write(session: Session) -> builtins.list[str]:
+            await self._claim(playlist_id, workspace_id, session)
+            known = await self._chosen(workspace_id, screen_ids, tag, session)
+            ids = [screen["_id"] for screen in known]
+            change = {"$set": {"playlistId": playlist_id}, "$inc": {"version": 1}}
+            await self._docs.update_all({"_id": {"$in": ids}}, change, session=session)
+            return ids
+
+        ids = await self._ground.transaction(write)
+        await self._follow(ids)
+        done = {one: {"screenId": one, "ok": True} for one in ids}
+        return _results(screen_ids, done)
+
+    async def command_many(
+        self,
+        name: str,
+        args: Document,
+        *,
+        expires_in: int | None,
+        workspace_id: str,
+        screen_ids: Sequence[str] | None,
+        tag: str | None,
+        by: Actor,
+    ) -> Document:
+        """Send a command to the screens named or to those with `tag`; return the results (`BULK`)."""
+        by.require("screens:command", workspace_id)
+        known = await self._chosen(workspace_id, screen_ids, tag)
+        ordered = await self._commands.order(known, name, args, expires_in=expires_in, by=by)
+        done = {
+            each["screenId"]: {"screenId": each["screenId"], "ok": True, "commandId": each["_id"]} for each in ordered
+        }
+        return _results(screen_ids, done)
+
+    async def command(
+        self, screen_id: str, name: str, args: Document, *, expires_in: int | None, by: Actor
+    ) -> Document:
+        """Send a command to one screen, and return it."""
+        screen = await self.load(screen_id, "screens:command", by)
+        return (await self._commands.order([screen], name, args, expires_in=expires_in, by=by))[0]
+
+    async def _claim(self, playlist_id: str | None, workspace_id: str, session: Session) -> None:
+        if playlist_id is not None:
+            await claim_playlist(self._playlists, playlist_id, workspace_id, session=session)
+
+    async def _chosen(
+        self, workspace_id: str, screen_ids: Sequence[str] | None, tag: str | None, session: Session | None = None
+    ) -> builtins.list[Document]:
+        """Return those of the named screens that are there, or all with the tag, in the order of their ids."""
+        query: Document = {"workspaceId": workspace_id}
+        query |= {"tags": tag} if screen_ids is None else {"_id": {"$in": list(screen_ids)}}
+        return await self._docs.find(query, session=session, sort=[("_id", 1)], projection={"workspaceId": 1})
+
+    async def _follow(self, ids: Sequence[str]) -> builtins.list[Document]:
+        """Bring edited screens' revisions up to date, announce the screens and return them. Raises NotFound."""
+        query: Query = {"_id": {"$in": list(ids)}}
+        await self._revisions.refresh(query)
+        screens = await self._dressed(await self._docs.find(query))
+        if len(ids) == 1 and not screens:
+            raise NotFound  # deleted at the same moment
+        await self._ground.events.publish(
+            [announce("screen.updated", workspace_channel(screen["workspaceId"]), screen) for screen in screens]
+        )
+        return screens
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    async def delete(self, screen_id: str, *, if_version: int | None, by: Actor) -> None:
+        """Delete a screen with its commands and history; its credential ends with it."""
+        await self.load(screen_id, "screens:write", by)
+        guard = {} if if_version is None else {"version": if_version}
+        screen = await self._docs.take({"_id": screen_id, **guard})
+        if screen is None:
+            raise VersionMismatch if await self._docs.get({"_id": screen_id}) else NotFound
+        await self._clean_up([screen])
+
+    async def drop_workspace(self, workspace_id: str) -> None:
+        """Delete all screens of a workspace; again is no error."""
+        query = {"workspaceId": workspace_id}
+        while screens := await self._docs.find(query, limit=MOST_AT_ONCE, projection={"workspaceId": 1}):
+            await self._docs.delete_all({"_id": {"$in": [screen["_id"] for screen in screens]}})
+            await self._clean_up(screens)
+
+    async def _clean_up(self, screens: Sequence[Document]) -> None:
+        """End the credentials of screens that were deleted, tell of it, and delete what was theirs."""
+        ids = [screen["_id"] for screen in screens]
+        for one in ids:
+            await self._access.revoke_screen(one)
+        await self._commands.drop(ids)
+        await self._statuses.drop(ids)
+        await self.forget_live(ids)
+        await self._ground.events.publish(
+            [
+                announce("screen.deleted", workspace_channel(screen["workspaceId"]), {"screenId": screen["_id"]})
+                for screen in screens
+            ]
+        )
+
+    async def forget_live(self, screen_ids: Sequence[str]) -> None:
+        """Forget what Redis knows of screens that are gone, or have another display."""
+        try:
+            await self._leases.forget(screen_ids)
+        except RedisAway:
+            return  # a lease ends by itself; nobody asks for the rest
+
+
+def _with_live(screen: Document, live: Live | None) -> Document:
+    if live is None:
+        return screen
+    seen = screen["lastSeenAt"]
+    joined = screen | {"lastSeenAt": live.last_seen_at if seen is None else max(seen, live.last_seen_at)}
+    return joined | {"nowPlaying": live.playing} if live.said else joined
+
+
+def _results(screen_ids: Sequence[str] | None, done: Mapping[str, Document]) -> Document:
+    """Return one result a screen: in the order they were named, or of all that were done."""
+    if screen_ids is None:
+        return {"results": [*done.values()]}
+    return {"results": [done.get(one, {"screenId": one, "ok": False, "error": UNKNOWN}) for one in screen_ids]}
