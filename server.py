@@ -33,11 +33,13 @@ from models.health import Health
 from models.storage import open_storage
 from models.stores import Stores
 from realtime.dashboard import DashboardEndpoint
+from realtime.endpoint import Endpoint
 from realtime.gate import AccessGate
 from realtime.node import Node
 from realtime.presence import RedisPresence
 from realtime.redis_broker import RedisBroker
 from realtime.rules import Rules
+from realtime.screens import ScreenEndpoint
 from realtime.shared import Lobby, Shared
 from realtime.sockets import Door, SocketHandler
 
@@ -86,7 +88,13 @@ class Marquee:
         rules = Rules(frames=self.settings.rate_frames)
         gate = AccessGate(self.stores.access, self.limits)
         shared = Shared(self.node, gate, self.clock, rules, Lobby(rules.unauthenticated_per_ip))
-        endpoints = {"/ws/dashboard": DashboardEndpoint(shared)}
+        screens = ScreenEndpoint(
+            self.node,
+            self.stores.beats,
+            self.stores.commands,
+            beat_seconds=self.settings.screen_heartbeat_seconds,
+        )
+        endpoints: dict[str, Endpoint] = {"/ws/dashboard": DashboardEndpoint(shared), "/ws/screen": screens}
         given = {"shared": shared, "door": self.door()}
         return [(route, SocketHandler, {**given, "endpoint": endpoint}) for route, endpoint in endpoints.items()]
 
