@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from core.clock import new_id
@@ -209,12 +210,9 @@ class RedisBroker:
         if time.monotonic() < self._paused_until:
             self._deliver_here(batch)
             return
-        pipeline = self._redis.pipeline(transaction=False)
-        for channel, payload in batch:
-            pipeline.publish(self._name(channel), payload)
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await pipeline.execute(raise_on_error=True)
+                await self._pipeline(batch)
         except (RedisError, OSError, TimeoutError) as e:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             if not self._refused:
@@ -226,6 +224,20 @@ class RedisBroker:
         self._metrics.publications.labels("redis").inc(len(batch))
         if self._subscription is None:
             self._deliver_here(batch)  # others heard it; we are not listening just now
+
+    async def _pipeline(self, batch: list[tuple[str, bytes]]) -> None:
+        """Publish `batch`, again over a new connection where the kept one was cut: twice is better than never."""
+        for last in (False, True):
+            pipeline = self._redis.pipeline(transaction=False)
+            for channel, payload in batch:
+                pipeline.publish(self._name(channel), payload)
+            try:
+                await pipeline.execute()
+            except RedisConnectionError:
+                if last:
+                    raise
+            else:
+                return
 
     def _deliver_here(self, batch: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in batch:

@@ -1,0 +1,123 @@
+"""The Redis broker while Redis is killed, emptied, frozen or only half there."""
+
+import asyncio
+import time
+
+import pytest
+
+from core.metrics import Metrics
+from realtime.redis_broker import RedisBroker
+from tests.realtime.heard import Heard
+
+
+@pytest.fixture
+def pair(begin, clients, own_redis):
+    """Two processes' brokers on a Redis that may be hurt; beacons come fast, so that silence is soon noticed."""
+    return [begin(RedisBroker(clients(own_redis.url), "pair", Metrics(), beacon_seconds=0.2)) for _ in range(2)]
+
+
+async def until(holds, seconds=15):
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_after_redis_was_killed_and_started_empty_everything_is_heard_again(pair, own_redis):
+    ours, theirs = pair
+    await ours.broker.subscribe("room:1")
+    own_redis.kill()
+    await until(lambda: not ours.broker.up and not theirs.broker.up)
+
+    own_redis.start()
+    await until(lambda: ours.broker.up and theirs.broker.up)
+    await ours.until(lambda: "room:1" in ours.renewed)
+    theirs.broker.publish([("room:1", b"back")])
+    await ours.count(1)
+
+    assert ours.publications == [("room:1", b"back")]
+    assert ours.renewed == ["room:1"]
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_without_redis_a_process_still_hears_itself_and_never_waits(pair, own_redis):
+    ours, _ = pair
+    await ours.broker.subscribe("room:1")
+    own_redis.kill()
+    await until(lambda: not ours.broker.up)
+
+    began = time.monotonic()
+    await ours.broker.subscribe("room:2")
+    for number in range(20):
+        ours.broker.publish([("room:1", b"%d" % number), ("room:2", b"%d" % number), ("room:3", b"unheard")])
+    await ours.count(40)
+
+    assert time.monotonic() - began < 2
+    assert [p for c, p in ours.publications if c == "room:1"] == [b"%d" % n for n in range(20)]
+    assert [p for c, p in ours.publications if c == "room:2"] == [b"%d" % n for n in range(20)]
+    assert not any(c == "room:3" for c, _ in ours.publications)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redis):
+    ours, theirs = pair
+    await ours.broker.subscribe("room:1")
+    own_redis.freeze()
+    began = time.monotonic()
+    ours.broker.publish([("room:1", b"meanwhile")])
+    await ours.count(1)
+    delivered_after = time.monotonic() - began
+    await ours.broker.subscribe("room:2")
+    await until(lambda: ours.broker._subscription is None)
+
+    own_redis.thaw()
+    await until(lambda: ours.broker.up and theirs.broker.up)
+    await ours.until(lambda: {"room:1", "room:2"} <= set(ours.renewed))
+    theirs.broker.publish([("room:2", b"again")])
+    await ours.until(lambda: ("room:2", b"again") in ours.publications)
+
+    assert delivered_after < 2
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_start_without_redis_works_and_joins_when_it_comes(clients, own_redis):
+    own_redis.kill()
+    heard = Heard(RedisBroker(clients(own_redis.url), "late", Metrics(), beacon_seconds=0.2))
+    await heard.broker.start(heard.receive, heard.renew)
+    await heard.broker.subscribe("room:1")
+    assert not heard.broker.up
+
+    own_redis.start()
+    await until(lambda: heard.broker.up)
+    await heard.until(lambda: "room:1" in heard.renewed)
+    heard.broker.publish([("room:1", b"joined")])
+    await heard.count(1)
+    await heard.broker.stop()
+
+    assert heard.publications == [("room:1", b"joined")]
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_killed_listening_connection_comes_back_and_says_what_to_look_at(pair, clients, own_redis):
+    ours, theirs = pair
+    await ours.broker.subscribe("room:1")
+    admin = clients(own_redis.url)
+
+    await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await ours.until(lambda: "room:1" in ours.renewed)
+    await until(lambda: theirs.broker.up)
+    theirs.broker.publish([("room:1", b"back")])
+    await ours.count(1)
+
+    assert ours.publications == [("room:1", b"back")]
+
+
+async def test_the_beacon_measures_the_way_round(clients, own_redis):
+    metrics = Metrics()
+    broker = RedisBroker(clients(own_redis.url), "lag", metrics, beacon_seconds=0.05)
+    heard = Heard(broker)
+    await broker.start(heard.receive, heard.renew)
+
+    await until(lambda: 0 < metrics.broker_lag_seconds._value.get() < 1)
+    assert metrics.broker_up._value.get() == 1
+    await broker.stop()
