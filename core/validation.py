@@ -121,6 +121,11 @@ def _shown(key: Any) -> str:
     return text if _is_clean(text) else repr(text)
 
 
+def is_storable(value: Any) -> bool:
+    """Tell whether the stores can keep `value`, wherever it came from."""
+    return _dirty(value, "", 0) is None
+
+
 def _dirty(value: Any, path: str, depth: int) -> tuple[str, str] | None:
     """Find what no field may hold, wherever it is: strings and numbers that the stores cannot keep."""
     if depth > MAX_DEPTH:

@@ -1,7 +1,7 @@
 """The one gateway of routes: every handler module's `routes`, checked before the first request."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
@@ -24,8 +24,8 @@ from handlers import (
 )
 from handlers.base import ApiHandler, BaseHandler, Edge, NotFoundHandler
 from handlers.endpoint import compile_route, refuse_undeclared
-from handlers.headers import API_POLICY
-from handlers.requests import MAX_JSON
+from handlers.headers import protection
+from handlers.requests import MAX_JSON, new_request_id
 
 MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, system)
 Route = tuple[str, type[ApiHandler]]
@@ -84,21 +84,26 @@ class Server(HTTPServer):
     def handle_stream(self, stream: Any, address: Any) -> None:
         """Replace the bare 400 that Tornado writes itself, the only answer that no handler makes."""
         write = stream.write
+        settings = cast(Application, self.request_callback).settings["settings"]
 
         def write_problem(data: Any) -> Any:
-            return write(_BAD_REQUEST if data == b"HTTP/1.1 400 Bad Request\r\n\r\n" else data)
+            return write(bad_request(settings) if data == b"HTTP/1.1 400 Bad Request\r\n\r\n" else data)
 
         stream.write = write_problem
         super().handle_stream(stream, address)
 
 
-_BODY = json.dumps(Malformed(detail="This is not HTTP as this server reads it.").body()).encode()
-_BAD_REQUEST = (
-    "HTTP/1.1 400 Bad Request\r\n"
-    "Content-Type: application/problem+json\r\n"
-    f"Content-Length: {len(_BODY)}\r\n"
-    f"Content-Security-Policy: {API_POLICY}\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "Cache-Control: no-store\r\n"
-    "Connection: close\r\n\r\n"
-).encode() + _BODY
+def bad_request(settings: Settings) -> bytes:
+    """Return the whole answer to what could not be read so far that a handler had it."""
+    request_id = new_request_id()
+    body = json.dumps(Malformed(detail="This is not HTTP as this server reads it.").body(request_id)).encode()
+    lines = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        "X-Request-Id": request_id,
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        **protection(settings),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode() + body

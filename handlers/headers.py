@@ -31,11 +31,15 @@ HSTS = "max-age=31536000; includeSubDomains"
 def protect(handler: Any, settings: Settings, *, page: bool) -> None:
     """Set the protective headers; a page's policy lets it load its own scripts, media and sockets."""
     handler.clear_header("Server")
-    for name, value in _HELMET.items():
+    for name, value in protection(settings, page=page).items():
         handler.set_header(name, value)
-    handler.set_header("Content-Security-Policy", page_policy(settings) if page else API_POLICY)
-    if settings.https:
-        handler.set_header("Strict-Transport-Security", HSTS)
+
+
+def protection(settings: Settings, *, page: bool = False) -> dict[str, str]:
+    """Return the protective headers."""
+    policy = page_policy(settings) if page else API_POLICY
+    hsts = {"Strict-Transport-Security": HSTS} if settings.https else {}
+    return {**_HELMET, "Content-Security-Policy": policy, **hsts}
 
 
 def page_policy(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from tornado.httputil import HTTPServerRequest
 
-from core.errors import Invalid, Malformed, UnsupportedType
+from core.errors import Invalid, UnsupportedType
 from core.settings import Network
 from core.validation import Json, Schema, check, parse_json
 
@@ -19,7 +19,12 @@ _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def request_id(request: HTTPServerRequest) -> str:
     """Return the caller's own X-Request-Id when it is sane, else a new one."""
     given = request.headers.get("X-Request-Id", "")
-    return given if _SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if _SANE_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Return an id for a request that brought none."""
+    return secrets.token_hex(8)
 
 
 def client_ip(request: HTTPServerRequest, trusted: tuple[Network, ...]) -> str:
@@ -96,7 +101,7 @@ def _decode(raw: str) -> str:
     try:
         return unquote_to_bytes(raw.replace("+", " ")).decode()
     except UnicodeDecodeError as e:
-        raise Malformed(detail="The query string is not UTF-8.") from e
+        raise Invalid.field("query", "is not UTF-8") from e
 
 
 def _typed(value: str, kind: Any) -> Any:

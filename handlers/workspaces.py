@@ -42,10 +42,11 @@ class WorkspaceHandler(ApiHandler):
         """Rename a workspace."""
         return await self.stores.workspaces.rename(id, body, if_version=self.if_version, by=self.actor)
 
-    @endpoint(needs="workspaces:delete", query=FORCE, problems=(404, 409))
+    @endpoint(needs="workspaces:delete", query=FORCE, problems=(404, 409, 412))
     async def delete(self, id: str, query: Json) -> None:
         """Delete a workspace and all in it; one with screens only with `force=true`."""
-        await self.stores.workspaces.delete(id, force=query.get("force", False), by=self.actor)
+        force = query.get("force", False)
+        await self.stores.workspaces.delete(id, force=force, if_version=self.if_version, by=self.actor)
 
 
 class MembersHandler(ApiHandler):

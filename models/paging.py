@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from core.errors import Invalid
-from core.validation import parse_moment
+from core.validation import is_storable, parse_moment
 from models.base import Collection, Document, Query
 
 NAMES = {"locale": "en", "strength": 2}  # sorts and compares names without regard to case
@@ -87,7 +87,11 @@ def _read_cursor(cursor: str) -> tuple[str, Any, str]:
         sort, value, last_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if isinstance(value, dict):
             value = parse_moment(value["at"].replace("+00:00", "Z"))
+            if value is None:
+                raise ValueError(cursor)
         if not isinstance(sort, str) or not isinstance(last_id, str) or isinstance(value, list | dict):
+            raise ValueError(cursor)
+        if not is_storable([value, last_id]):
             raise ValueError(cursor)
     except (ValueError, binascii.Error, TypeError, KeyError, AttributeError, RecursionError) as e:
         raise Invalid.field("cursor", "is not one that this list gave") from e

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from core.clock import new_id
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, VersionMismatch
 from core.permissions import Actor
 from models.access import Access, role_in
 from models.base import Document, Ground, Session
@@ -94,9 +94,11 @@ class Workspaces:
         by.require("workspaces:write", workspace_id)
         return dressed(await self._docs.edit({"_id": workspace_id}, changes, if_version=if_version), by)
 
-    async def delete(self, workspace_id: str, *, force: bool, by: Actor) -> None:
+    async def delete(self, workspace_id: str, *, force: bool, by: Actor, if_version: int | None = None) -> None:
         """Delete a workspace and all in it. One with screens only with `force`; a personal one never."""
         workspace = await self._load(workspace_id, "workspaces:delete", by)
+        if if_version not in {None, workspace["version"]}:
+            raise VersionMismatch
         if workspace["personal"]:
             raise Conflict(detail="A personal workspace stays as long as its account.")
         if not force:
