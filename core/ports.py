@@ -50,6 +50,12 @@ class Storage(Protocol):
     def url(self, key: str, now: datetime) -> str:
         """Return the signed URL of `key`: good for at least 7 days, the same all through a 7-day window."""
 
+    def file(self, key: str, expiry: str, signature: str, now: datetime) -> tuple[Path, datetime]:
+        """Return the file that a signed URL of this server names, and when the URL expires.
+
+        Raises Forbidden for a URL that is not ours or has expired, NotFound where the storage serves itself.
+        """
+
 
 class Mailer(Protocol):
     """Sends mail to people."""

@@ -16,6 +16,7 @@ from handlers.multipart import Received, Upload, too_large
 log = structlog.get_logger("marquee.uploads")
 
 FRAMING = 65_536  # what a body may be larger than its file: boundaries, headers, the other fields
+UNBOUNDED = 1 << 62  # Tornado's own limit would answer a chunked body with a bare 400
 IDLE_SECONDS = 60  # without a byte; then the sender is gone
 
 
@@ -46,7 +47,7 @@ class UploadHandler(ApiHandler):
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self.largest + FRAMING:
             raise too_large(self.largest)
-        cast(Any, self.request.connection).set_max_body_size(self.largest + FRAMING)
+        cast(Any, self.request.connection).set_max_body_size(UNBOUNDED)  # `Upload` counts, and answers by itself
         content_type = self.request.headers.get("Content-Type", "")
         folder = self.edge.settings.data_dir / "incoming"
         self.upload = Upload(content_type, folder, fields=self.fields, most=self._most_of_length)
@@ -97,11 +98,22 @@ class UploadHandler(ApiHandler):
         outcome = "refused"
         try:
             self.received = await self.upload.finish()
-            await super().serve(declaration, method, path)
+            await super().serve(declaration, self._cleaning(method), path)
             outcome = "taken"
         finally:
             self.edge.metrics.uploads.labels(outcome).inc()
             await asyncio.shield(self._drop())
+
+    def _cleaning(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Return `method` with the file gone when it returns: who has the answer finds nothing left."""
+
+        async def run(handler: "UploadHandler", **given: Any) -> Any:
+            try:
+                return await method(handler, **given)
+            finally:
+                await asyncio.shield(handler._drop())
+
+        return run
 
     def fingerprint(self, given: Mapping[str, Any]) -> Any:
         """Add the content and the fields, so that another file under the same key is noticed."""

@@ -1,6 +1,7 @@
 """Real media, made on the spot: images by Pillow, videos by FFmpeg's encoders."""
 
 import io
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,3 +80,22 @@ def _silence(out, stream, seconds):
         frame.sample_rate, frame.pts, frame.time_base = 48000, i * size, Fraction(1, 48000)
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
+
+
+def png_that_claims(width, height):
+    """Return a PNG whose header promises more than it holds: a few hundred bytes for gigabytes."""
+
+    def chunk(name, body):
+        return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+def noise(side, spread):
+    """Return a square PNG that does not compress: about `side` squared bytes."""
+    out = io.BytesIO()
+    Image.effect_noise((side, side), spread).save(out, "PNG")
+    return out.getvalue()

@@ -2,7 +2,7 @@
 
 import re
 
-PATTERN = r"(thumbs/)?[0-9a-f]{64}\.[a-z0-9]{1,5}"
+PATTERN = r"(?:thumbs/)?[0-9a-f]{64}\.[a-z0-9]{1,5}"
 _KEY = re.compile(PATTERN, re.ASCII)
 VIDEO_EXTS = ("mp4", "webm")
 

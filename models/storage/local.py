@@ -66,6 +66,10 @@ class LocalStorage:
         """Return the signed path of `key` on this server."""
         return self._signatures.sign(f"/media/{key}", window_expiry(now))
 
+    def file(self, key: str, expiry: str, signature: str, now: datetime) -> tuple[Path, datetime]:
+        """Return the file that a signed path names, and when the path expires. Raises Forbidden."""
+        return self.path(key), self._signatures.verify(f"/media/{key}", expiry, signature, now)
+
 
 def _place(source: Path, target: Path, scratch: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import av
@@ -264,9 +263,9 @@ def test_markup_behind_a_video_s_first_bytes_is_refused(probe):
 
 def test_more_than_100_megapixels_are_refused_before_they_are_decoded(probe):
     with pytest.raises(Invalid, match="100 are taken"):
-        probe(png_that_claims(20_000, 20_000))
+        probe(samples.png_that_claims(20_000, 20_000))
     with pytest.raises(Invalid, match="100 are taken"):
-        probe(png_that_claims(2_000_000_000, 2_000_000_000))
+        probe(samples.png_that_claims(2_000_000_000, 2_000_000_000))
 
 
 def test_a_bomb_of_frames_is_refused(probe):
@@ -382,18 +381,6 @@ def test_a_full_disk_is_told_as_such(probe, monkeypatch):
 
 async def _disk_full(*_):
     return {"wrong": {"kind": "full", "detail": "The server's storage is full."}}
-
-
-def png_that_claims(width, height):
-    """Return a PNG whose header promises more than it holds: a few hundred bytes for gigabytes."""
-
-    def chunk(name, body):
-        return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
-
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
 
 
 def workers():

@@ -1,0 +1,129 @@
+"""How content becomes media: an upload that has arrived is checked, stripped, stored and written down.
+
+Whatever fails on the way leaves nothing: no file, no content, no document (models/blobs.py is the second
+line, should the process die).
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import Invalid, TooLarge, UnsupportedType
+from core.permissions import Actor
+from core.ports import Storage
+from models.base import Document, Ground
+from models.blobs import Blobs
+from models.media import Media, content_of, new_media
+from models.quotas import Quotas
+from models.storage.local import problem_of
+from models.storage.probe import Probed, Prober
+from models.storage.sniff import KINDS, Kind, sniff
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a sender says of an upload. `duration_ms` is an image's default time on screen."""
+
+    name: str = ""
+    tags: Sequence[str] = ()
+    duration_ms: int | None = None
+    workspace_id: str | None = None
+
+
+class Intake:
+    """Takes uploads in."""
+
+    def __init__(
+        self, ground: Ground, *, storage: Storage, blobs: Blobs, media: Media, quotas: Quotas, prober: Prober
+    ) -> None:
+        self._ground = ground
+        self._storage = storage
+        self._blobs = blobs
+        self._media = media
+        self._quotas = quotas
+        self._prober = prober
+
+    def most(self, kind: Kind) -> int:
+        """Return the most bytes that a file of this kind may have."""
+        settings = self._ground.settings
+        return settings.max_image_bytes if kind.type == "image" else settings.max_video_bytes
+
+    def most_of(self, head: bytes) -> int:
+        """Return the most bytes for a file that starts with `head`. Raises UnsupportedType."""
+        kind = sniff(head)
+        if kind is None:
+            raise UnsupportedType(detail=f"Only {', '.join(KINDS)} are taken, whatever a file is called.")
+        return self.most(kind)
+
+    async def add(self, source: Path, sha256: str, size: int, details: Details, *, by: Actor) -> tuple[Document, bool]:
+        """Make media of the file at `source`; return it and whether it is new.
+
+        The same content again in one workspace gives what is there already, unchanged. The source may be
+        moved away. Raises UnsupportedType, Invalid, TooLarge (`quota_exceeded`), StorageFull, Unavailable.
+        """
+        home = await self._media.home(details.workspace_id, by=by)
+        twin = await self._media.same(home, sha256)
+        if twin is not None:
+            return twin, False
+        await self._quotas.refuse_full(home, size)
+        async with self.scratch() as folder:
+            probed = await self.probe(source, folder)
+            if probed.type == "video" and details.duration_ms is not None:
+                raise Invalid.field("durationMs", "is for images: a video plays its own length")
+            fresh = new_media(home, details.name or "Untitled", details.tags, self._ground.clock.now())
+            fresh |= content_of(probed) | {"sources": [sha256], "durationMs": probed.duration_ms or details.duration_ms}
+            async with self.stored(probed):
+                return await self._media.add(fresh)
+
+    async def keep_picture(self, source: Path, refer: Callable[[str], Awaitable[T]]) -> T:
+        """Store a picture that is no media (a screen's screenshot), checked and stripped like one.
+
+        `refer` writes down its key; what it returns is returned. The file may be moved away. Raises
+        UnsupportedType, Invalid, StorageFull, Unavailable, and what `refer` raises: then the picture is dropped.
+        """
+        async with self.scratch() as folder:
+            probed = await self.probe(source, folder)
+            if probed.ext not in {"jpg", "png", "webp"}:
+                raise UnsupportedType(detail="Only JPEG, PNG and WebP are taken here.")
+            async with self._blobs.holding(probed.key) as hold:
+                await self._storage.put(probed.path, probed.key)
+                hold.referring = True
+                return await refer(probed.key)
+
+    async def probe(self, source: Path, folder: Path) -> Probed:
+        """Have the worker look at `source` and write what will be served into `folder`."""
+        with self._ground.metrics.probe_seconds.time():
+            probed = await self._prober.probe(source, folder)
+        limit = self.most(KINDS[probed.ext])
+        if probed.bytes > 2 * limit:  # a copy is about as large as its source: this one was a bomb
+            raise TooLarge(detail=f"Media of this kind may have {limit} bytes.")
+        return probed
+
+    @asynccontextmanager
+    async def stored(self, probed: Probed) -> AsyncIterator[None]:
+        """Store content and thumbnail; they stay if the block writes down a reference, and go if it fails."""
+        async with self._blobs.holding(probed.key, probed.thumbnail_key) as hold:
+            await self._storage.put(probed.thumbnail_path, probed.thumbnail_key)
+            await self._storage.put(probed.path, probed.key)
+            hold.referring = True
+            yield
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[Path]:
+        """Give a folder for one upload's files, on the disk that they end up on; it is removed with what is in it."""
+        incoming = self._ground.settings.data_dir / "incoming"
+        try:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=incoming))
+        except OSError as e:
+            raise problem_of(e) from e
+        try:
+            yield folder
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))

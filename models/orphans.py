@@ -1,0 +1,47 @@
+"""The second line behind every upload: finds what was left by processes that died on the way, and removes it."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from models.base import Ground
+from models.blobs import Blobs
+from models.tickets import Tickets
+
+OLD_SECONDS = 3600  # without a write; the longest pause in an upload is a minute, and a probe takes three
+
+
+class Orphans:
+    """Sweeps content that nothing refers to, expired tickets with what came on them, and cut-off uploads."""
+
+    def __init__(self, ground: Ground, blobs: Blobs, tickets: Tickets) -> None:
+        self._clock = ground.clock
+        self._incoming = ground.settings.data_dir / "incoming"
+        self._blobs = blobs
+        self._tickets = tickets
+
+    async def sweep(self) -> dict[str, int]:
+        """Remove what is due, and return how many of each; again, or by two at once, is no harm."""
+        before = self._clock.timestamp() - OLD_SECONDS
+        return {
+            "contents": await self._blobs.sweep(),
+            "tickets": await self._tickets.sweep(),
+            "files": await asyncio.to_thread(_remove_old, self._incoming, before),
+        }
+
+
+def _remove_old(folder: Path, before: float) -> int:
+    """Remove the entries of `folder` that were last changed before the time `before`."""
+    removed = 0
+    for entry in folder.iterdir():
+        try:
+            if entry.stat().st_mtime >= before:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
+        except FileNotFoundError:  # its upload has ended just now
+            continue
+        removed += 1
+    return removed
