@@ -118,6 +118,12 @@ async def raise_emergency(api, person, workspace, **more):
     return reply.json
 
 
+async def forget_answers(marquee):
+    """Leave every Idempotency-Key as a process leaves it that dies between its write and its answer."""
+    unfinished = {"answer": None, "busyUntil": marquee.clock.now() - timedelta(seconds=1)}
+    await marquee.ground.collection("idempotency").update_all({}, {"$set": unfinished})
+
+
 def told(heard, *types):
     """Return the events of `types` that were announced, as (type, channel, data)."""
     return [(event.type, event.channel, event.data) for event in heard if event.type in types]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.validation import parse_moment
-from tests.api.stock import NOTHING, Stock, move_clock, raise_emergency, told
+from tests.api.stock import NOTHING, Stock, forget_answers, move_clock, raise_emergency, told
 
 EMERGENCIES = "/api/emergencies"
 
@@ -62,6 +62,21 @@ async def test_an_idempotency_key_raises_one(api, editor, workspace, stock, hear
     assert (first.status, again.status, again.json) == (201, 201, first.json)
     assert len(told(heard, "emergency.started")) == 1
     assert (await api.get(EMERGENCIES, as_=editor)).json["total"] == 1
+
+
+async def test_a_key_repeated_after_a_lost_answer_finds_the_emergency(api, editor, workspace, stock, marquee):
+    screen = await stock.screen()
+    body = {"workspaceId": workspace, "title": "T", "message": "M", "level": "info", "expiresIn": 60}
+    first = await api.post(EMERGENCIES, body, as_=editor, headers={"Idempotency-Key": "k"})
+    await forget_answers(marquee)
+    await stock.set(screen, revision="", inSync=False)  # it died before the screens were told, too
+    again = await api.post(EMERGENCIES, body, as_=editor, headers={"Idempotency-Key": "k"})
+
+    assert (again.status, again.json["id"]) == (201, first.json["id"])
+    assert (await api.get(EMERGENCIES, as_=editor)).json["total"] == 1
+    assert [(await stock.stored(screen))["revision"]] == await marquee.stores.revisions.wanted(
+        [await stock.stored(screen)]
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------

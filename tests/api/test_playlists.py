@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.api.stock import NOTHING, Stock, item, make_playlist, told
+from tests.api.stock import NOTHING, Stock, forget_answers, item, make_playlist, told
 
 PLAYLISTS = "/api/playlists"
 
@@ -104,6 +104,16 @@ async def test_an_idempotency_key_makes_one_playlist(api, editor, workspace, sto
     assert again.json == first.json
     assert (await api.get(PLAYLISTS, as_=editor)).json["total"] == 1
     assert len(told(heard, "playlist.created")) == 1
+
+
+async def test_a_key_repeated_after_a_lost_answer_finds_what_was_made(api, editor, workspace, stock, marquee):
+    body = {"workspaceId": workspace, "name": "Once", "items": [item(await stock.media())]}
+    first = await api.post(PLAYLISTS, body, as_=editor, headers={"Idempotency-Key": "k1"})
+    await forget_answers(marquee)
+    again = await api.post(PLAYLISTS, body, as_=editor, headers={"Idempotency-Key": "k1"})
+
+    assert (again.status, again.json) == (201, first.json)
+    assert (await api.get(PLAYLISTS, as_=editor)).json["total"] == 1
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
