@@ -182,7 +182,9 @@ class Commands:
         """Take a command that is in a state of `before` further; `again` tells whether being there already is fine."""
         now = self._ground.clock.now()
         query = {"_id": command_id, "screenId": screen_id, "state": {"$in": list(before)}, "expiresAt": {"$gt": now}}
-        changed = await self._docs.change(query, {"$set": steps})
+        literal = {name: {"$literal": value} for name, value in steps.items()}
+        # What a screen acts on was handed to it, whether or not `mark_sent` has come by yet.
+        changed = await self._docs.change(query, [{"$set": {"sentAt": {"$ifNull": ["$sentAt", now]}, **literal}}])
         if changed is not None:
             await self._ground.events.publish([self._changed(changed)])
             return self._shown(changed)
