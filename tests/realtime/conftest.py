@@ -1,12 +1,31 @@
+import asyncio
+
 import pytest
 
 from core.breaker import Breaker, connect
 from core.clock import Clock
 from core.metrics import Metrics
-from realtime.broker import MemoryBroker, Wire
+from realtime import broker as brokers_of
 from realtime.redis_broker import RedisBroker
+from realtime.rules import Rules
+from tests.realtime.hall import Hall
 from tests.realtime.heard import Heard
 from tests.realtime.redis_process import RedisProcess
+from tests.realtime.wire import Wire
+
+
+@pytest.fixture(autouse=True)
+def _hang_up(io_loop):
+    """Close what the test's raw clients left open."""
+    yield
+
+    async def hang_up():
+        for wire in Wire.opened:
+            wire.hang_up()
+        await asyncio.gather(*(wire.writer.wait_closed() for wire in Wire.opened), return_exceptions=True)
+        Wire.opened.clear()
+
+    io_loop.run_sync(hang_up)
 
 
 @pytest.fixture
@@ -56,7 +75,34 @@ def begin(io_loop):
 @pytest.fixture(params=["memory", "redis"])
 def brokers(request, begin, clients, store_urls, settings):
     """Two brokers on one wire: what one publishes, both hear."""
-    wire = Wire()
+    wire = brokers_of.Wire()
     if request.param == "memory":
-        return [begin(MemoryBroker(Metrics(), wire)) for _ in range(2)]
+        return [begin(brokers_of.MemoryBroker(Metrics(), wire)) for _ in range(2)]
     return [begin(RedisBroker(clients(store_urls.redis), settings.redis_prefix, Metrics())) for _ in range(2)]
+
+
+@pytest.fixture
+def halls(io_loop, marquee):
+    """Start further halls of sockets beside `marquee`: `halls(rules)`; each has a node of its own."""
+    started = []
+
+    def start(rules=None, **options):
+        started.append(Hall(marquee, rules, **options))
+        io_loop.run_sync(started[-1].start)
+        return started[-1]
+
+    yield start
+    for hall in reversed(started):
+        io_loop.run_sync(hall.stop)
+
+
+@pytest.fixture
+def rules():
+    """The contract's numbers; a module overrides them by a fixture of the same name."""
+    return Rules()
+
+
+@pytest.fixture
+def hall(halls, rules):
+    """This test's sockets."""
+    return halls(rules)

@@ -25,6 +25,8 @@ def masked(payload, opcode=0x1, fin=True):
 class Wire:
     """One connection. `status` and `head` are the handshake's answer."""
 
+    opened = []  # noqa: RUF012 - what the test's end has to hang up (conftest.py)
+
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
 
@@ -37,6 +39,7 @@ class Wire:
         await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
         reader, writer = await asyncio.open_connection(sock=raw, limit=65536)
         wire = cls(reader, writer)
+        cls.opened.append(wire)
         lines = [
             f"GET {path} HTTP/1.1",
             f"Host: 127.0.0.1:{port}",

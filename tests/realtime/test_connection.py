@@ -1,0 +1,396 @@
+"""One connection, by the contract's section 11: who it is, what it may ask and how often, how it ends."""
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+
+import pytest
+
+from core.tokens import Tokens, screen_token
+from realtime.rules import Rules
+from tests.realtime.wire import Wire, masked
+
+
+@pytest.fixture
+def rules():
+    return Rules(auth_seconds=0.4, heartbeat_seconds=0.5, grace_seconds=0.4)
+
+
+@pytest.fixture
+def calm(halls):
+    """A hall with the contract's own numbers."""
+    return halls(Rules())
+
+
+async def test_a_token_at_the_handshake_is_greeted(calm, owner):
+    wire = await Wire.open(calm.port, "/ws/dashboard", owner.token)
+
+    hello = await wire.read()
+
+    assert wire.status == 101
+    assert hello.keys() == {"event", "data"}
+    assert hello["data"]["user"] == {"id": owner.id}
+    assert hello["data"]["heartbeatSeconds"] == 25
+    assert hello["data"]["limits"] == {"frameBytes": 65536, "frames": 60, "framesSeconds": 10}
+    assert len(hello["data"]["connectionId"]) == 24
+    assert hello["data"]["serverTime"].endswith("Z")
+
+
+async def test_a_token_in_the_first_frame_is_greeted_and_gets_no_reply(calm, owner):
+    wire = await calm.open()
+
+    await wire.send({"id": 1, "type": "auth", "data": {"token": owner.token}})
+    first = await wire.read()
+    await wire.send({"id": 2, "type": "ping"})
+    second = await wire.read()
+
+    assert first["event"] == "hello"
+    assert (second["reply"], second["ok"]) == (2, True)
+
+
+@pytest.mark.parametrize("token", ["nonsense", "", "mqs_64f0c0ffee64f0c0ffee64f0.x", "a" * 5000])
+async def test_a_bad_token_at_the_handshake_is_accepted_and_then_closed_with_4401(hall, token):
+    wire = await Wire.open(hall.port, "/ws/dashboard", token)
+
+    assert wire.status == 101
+    assert await wire.closed_with() == 4401
+
+
+async def test_a_bad_token_in_the_first_frame_is_4401(hall):
+    wire = await hall.open()
+
+    await wire.send({"type": "auth", "data": {"token": "nonsense"}})
+
+    assert await wire.closed_with() == 4401
+
+
+async def test_no_token_in_time_is_4401(hall):
+    wire = await hall.open()
+
+    assert await wire.closed_with() == 4401
+
+
+async def test_a_screens_token_is_4401_on_a_socket_for_people(hall):
+    wire = await Wire.open(hall.port, "/ws/dashboard", screen_token("64f0c0ffee64f0c0ffee64f0", "x" * 43))
+
+    assert await wire.closed_with() == 4401
+
+
+async def test_before_authentication_nothing_else_is_answered_with_more_than_a_refusal(calm):
+    wire = await calm.open()
+
+    await wire.send({"id": 5, "type": "subscribe", "data": {"workspaceId": "x"}})
+    refused = await wire.read()
+
+    assert (refused["reply"], refused["error"]["status"], refused["error"]["code"]) == (5, 401, "unauthenticated")
+
+
+async def test_auth_again_extends_and_gets_a_reply(hall, api, owner, marquee):
+    short = _expiring(marquee, owner, seconds=1)
+    wire = await Wire.open(hall.port, "/ws/dashboard", short)
+    await wire.read()
+
+    await wire.send({"id": 9, "type": "auth", "data": {"token": owner.token}})
+    reply = await wire.read()
+    await _outlives(wire, seconds=2)
+
+    assert (reply["reply"], reply["ok"]) == (9, True)
+
+
+async def test_an_expired_token_is_closed_after_its_grace(hall, owner, marquee):
+    began = time.monotonic()
+    wire = await Wire.open(hall.port, "/ws/dashboard", _expiring(marquee, owner, seconds=2))
+    await wire.read()
+
+    await _answering_pings(wire, 4401)
+
+    assert 1.2 < time.monotonic() - began < 4
+
+
+async def test_auth_as_somebody_else_is_4403(hall, owner, stranger):
+    wire = await hall.open(owner)
+
+    await wire.send({"type": "auth", "data": {"token": stranger.token}})
+
+    assert await wire.closed_with() == 4403
+
+
+async def test_a_revoked_session_is_closed_in_another_process_within_two_seconds(calm, api, owner):
+    wire = await calm.open(owner)
+    began = time.monotonic()
+
+    await api.post("/api/auth/logout", as_=owner)
+
+    assert await wire.closed_with() == 4401
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("frame", [{"type": "ping"}, {"type": "ping", "id": None}])
+async def test_a_ping_is_answered_even_without_an_id(calm, owner, frame):
+    wire = await calm.open(owner)
+
+    await wire.send(frame)
+    reply = await wire.read()
+
+    assert (reply["reply"], reply["ok"]) == (None, True)
+    assert reply["data"]["serverTime"].endswith("Z")
+
+
+WRONG = [
+    b"",
+    b"[]",
+    b"{",
+    b'{"id": 1}',
+    b'{"id": 1, "type": "nonsense"}',
+    b'{"id": 1, "type": "subscribe"}',
+    b'{"id": 1, "type": "subscribe", "data": {"workspaceId": {"$ne": null}}}',
+    b'{"id": 1, "type": "subscribe", "data": {"workspaceId": "a\\u0000b"}}',
+    b'{"id": 1, "type": "subscribe", "data": {"workspaceId": "x", "more": 1}}',
+    b'{"id": 1, "type": "ping", "data": {"x": 1}}',
+    b'{"id": {}, "type": "ping"}',
+    b'{"id": 1e400, "type": "ping"}',
+    b'{"id": "\\ud800", "type": "ping"}',
+    b'{"type": "ping", "type": "ping"}',
+    b"[" * 30_000,
+]
+
+
+@pytest.mark.parametrize("frame", WRONG, ids=lambda frame: frame[:60].decode())
+async def test_a_wrong_frame_is_refused_and_the_socket_stays(calm, owner, frame):
+    wire = await calm.open(owner)
+
+    await wire.send(frame)
+    refused = await wire.read()
+    await wire.send({"id": "still", "type": "ping"})
+
+    assert refused["ok"] is False
+    assert refused["error"]["status"] in {400, 422}
+    assert (await wire.read())["reply"] == "still"
+
+
+async def test_ten_wrong_frames_in_a_minute_are_4400(calm, owner):
+    wire = await calm.open(owner)
+
+    for _ in range(10):
+        await wire.send(b"nonsense")
+    answers = [await wire.read() for _ in range(10)]
+
+    assert all(answer["error"]["code"] == "malformed" for answer in answers)
+    assert await wire.closed_with() == 4400
+
+
+async def test_what_a_store_refuses_is_no_wrong_frame(calm, owner):
+    wire = await calm.open(owner)
+
+    for number in range(15):
+        await wire.send({"id": number, "type": "subscribe", "data": {"workspaceId": "unknown"}})
+        refused = await wire.read()
+        assert (refused["reply"], refused["error"]["status"]) == (number, 404)
+
+
+async def test_binary_frames_are_wrong_frames(calm, owner):
+    wire = await calm.open(owner)
+
+    wire.writer.write(masked(b'{"type": "ping"}', opcode=0x2))
+
+    assert (await wire.read())["error"]["code"] == "malformed"
+
+
+async def test_more_frames_than_the_rate_are_refused_with_the_time_left(calm, owner):
+    wire = await calm.open(owner)
+
+    for number in range(70):
+        await wire.send({"id": number, "type": "ping"})
+    answers = [await wire.read() for _ in range(70)]
+    refused = [answer for answer in answers if not answer["ok"]]
+
+    assert [answer["reply"] for answer in refused] == list(range(60, 70))
+    assert {answer["error"]["code"] for answer in refused} == {"rate_limited"}
+    assert all(0 < answer["error"]["retryAfterMs"] <= 10_000 for answer in refused)
+
+
+async def test_a_hundred_frames_a_second_are_4429(calm, owner):
+    wire = await calm.open(owner)
+
+    for number in range(200):
+        wire.writer.write(masked(json.dumps({"id": number, "type": "ping"}).encode()))
+
+    assert await wire.closed_with() == 4429
+
+
+@pytest.mark.parametrize("size", [65_537, 66_000, 200_000])
+async def test_a_frame_over_64_kib_is_1009(calm, owner, size):
+    wire = await calm.open(owner)
+
+    wire.writer.write(masked(b'{"type": "ping", "id": "' + b"x" * size + b'"}'))
+
+    assert await wire.closed_with() == 1009
+
+
+async def test_a_frame_in_many_pieces_is_one_frame_and_counts_whole(calm, owner):
+    wire = await calm.open(owner)
+    message = json.dumps({"id": "whole", "type": "ping"}).encode()
+
+    pieces = [message[start : start + 5] for start in range(0, len(message), 5)]
+    for number, piece in enumerate(pieces):
+        wire.writer.write(masked(piece, 0x0 if number else 0x1, fin=number == len(pieces) - 1))
+    assert (await wire.read())["reply"] == "whole"
+
+    for number in range(17):
+        wire.writer.write(masked(b"x" * 4096, 0x0 if number else 0x1, fin=number == 16))
+    assert await wire.closed_with() == 1009
+
+
+async def test_pings_come_every_heartbeat_and_an_answering_client_stays(hall, owner):
+    wire = await hall.open(owner)
+
+    await _outlives(wire, seconds=2.5)
+
+    wire.hang_up()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_half_open_connection_is_ended_after_two_heartbeats(hall, owner):
+    wire = await hall.open(owner)  # from now on it answers nothing, like a machine whose cable was pulled
+    began = time.monotonic()
+
+    assert await wire.closed_with() == 4408
+    assert 0.9 < time.monotonic() - began < 3
+    assert not len(hall.node.hub)
+
+
+async def test_a_foreign_origin_is_refused_with_a_problem(hall, owner):
+    wire = await Wire.open(hall.port, "/ws/dashboard", owner.token, headers=["Origin: https://evil.example"])
+    body = json.loads(await wire.reader.read(4096))
+
+    assert (wire.status, body["status"], body["code"]) == (403, 403, "forbidden")
+    assert "application/problem+json" in wire.head
+    assert "X-Content-Type-Options: nosniff" in wire.head
+
+
+async def test_the_servers_own_origin_may_connect(hall, owner):
+    own = f"Origin: http://127.0.0.1:{hall.port}"
+
+    wire = await Wire.open(hall.port, "/ws/dashboard", owner.token, headers=[own])
+
+    assert (await wire.read())["event"] == "hello"
+
+
+@pytest.mark.parametrize(("method", "status", "code"), [("GET", 400, "malformed"), ("POST", 405, "method_not_allowed")])
+async def test_what_is_no_handshake_is_refused_in_http(api, hall, method, status, code):
+    reply = await api.ask(method, f"http://127.0.0.1:{hall.port}/ws/dashboard", raw=b"" if method == "POST" else None)
+
+    assert (reply.status, reply.code) == (status, code)
+
+
+async def test_sockets_that_wait_for_their_first_frame_are_limited_per_address(calm, owner):
+    waiting = [await calm.open() for _ in range(50)]
+
+    refused = await Wire.open(calm.port, "/ws/dashboard")
+    admitted = await calm.open(owner)
+    waiting[0].hang_up()
+    await _soon(lambda: not calm.shared.lobby.is_full("127.0.0.1"))
+    again = await Wire.open(calm.port, "/ws/dashboard")
+
+    assert (refused.status, again.status) == (429, 101)
+    assert "Retry-After" in refused.head
+    assert admitted.hello["user"]["id"] == owner.id
+    for wire in waiting:
+        wire.hang_up()
+
+
+async def test_a_draining_process_spreads_its_connections_and_then_closes_them(calm, owner):
+    wires = [await calm.open(owner) for _ in range(20)]
+
+    draining = asyncio.ensure_future(calm.node.drain(1))
+    told = [await wire.read() for wire in wires]
+    refused = await Wire.open(calm.port, "/ws/dashboard", owner.token)
+    codes = [await wire.closed_with() for wire in wires]
+    await draining
+
+    delays = [frame["data"]["afterMs"] for frame in told]
+    assert {frame["event"] for frame in told} == {"reconnect"}
+    assert all(0 <= delay <= 1000 for delay in delays)
+    assert len(set(delays)) > 10
+    assert refused.status == 503
+    assert set(codes) == {1012}
+
+
+async def test_a_drain_ends_when_nobody_is_left(calm, owner):
+    wire = await calm.open(owner)
+    began = time.monotonic()
+
+    draining = asyncio.ensure_future(calm.node.drain(30))
+    await wire.read()
+    wire.hang_up()
+    await draining
+
+    assert time.monotonic() - began < 3
+
+
+async def test_the_metrics_count_connections_and_their_ends(calm, owner):
+    labels = calm.metrics.connections.labels("dashboard")
+    wire = await calm.open(owner)
+    assert labels._value.get() == 1
+
+    wire.writer.write(masked((1000).to_bytes(2), 0x8))
+    await _soon(lambda: labels._value.get() == 0)
+
+    assert calm.metrics.connections_closed.labels("dashboard", "1000")._value.get() == 1
+
+
+async def test_somebody_connected_is_online_and_offline_when_gone(calm, owner):
+    first, second = await calm.open(owner), await calm.open(owner)
+    await _soon(lambda: _online(calm, owner))
+
+    first.hang_up()
+    await asyncio.sleep(0.2)
+    assert owner.id in await calm.node.presence.everyone()
+    second.hang_up()
+    async with asyncio.timeout(5):
+        while owner.id in await calm.node.presence.everyone():
+            await asyncio.sleep(0.02)
+
+
+def _online(hall, person):
+    return any(lease.user_id == person.id for lease in hall.node.presence._mine.leases())
+
+
+def _expiring(marquee, person, seconds):
+    """An access token of this person's session that ends in `seconds`."""
+    settings = marquee.settings
+    now = marquee.clock.now() - timedelta(seconds=900 - seconds)
+    session_id = marquee.stores.access._tokens.verify(person.token).session_id
+    return Tokens(settings.secret_key).access(person.id, session_id, now)
+
+
+async def _soon(holds, seconds=5):
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def _answering_pings(wire, code):
+    """Answer pings until the server closes with `code`."""
+    while True:
+        opcode, payload = await wire.frame()
+        if opcode == 9:
+            wire.writer.write(masked(payload, 0xA))
+        elif opcode == 8:
+            assert int.from_bytes(payload[:2]) == code
+            return
+
+
+async def _outlives(wire, seconds):
+    """Answer pings for `seconds`; the connection must stay, and pings must come."""
+    pings = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                opcode, payload = await wire.frame()
+                assert opcode == 9, payload
+                pings += 1
+                wire.writer.write(masked(payload, 0xA))
+    except TimeoutError:
+        assert pings >= 2
