@@ -4,6 +4,7 @@ Every error leaves through `send_error`, as problem+json.
 """
 
 import time
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,6 +127,16 @@ class BaseHandler(RequestHandler):
         connection.set_max_body_size(1 << 62)
         connection.set_body_timeout(DRAIN_SECONDS)
         self.set_header("Connection", "close")
+
+    def finish(self, chunk: Any = None) -> "Future[None]":
+        """Answer. Where the request was not read to its end, say that the connection closes.
+
+        Tornado closes it then without a word (an answer from `prepare` is always one of these), and the next
+        request on it is lost: a proxy that keeps connections takes that for a dead process.
+        """
+        if not self._headers_written and not getattr(self.request.connection, "_read_finished", True):
+            self.set_header("Connection", "close")
+        return super().finish(chunk)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with problem+json: the one error handler of the REST side."""
