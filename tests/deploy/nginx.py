@@ -111,7 +111,7 @@ def render(prefix, port, upstreams, *, tls):
     (prefix / "nginx.conf").write_text(main)
     site = (prefix / "marquee.conf").read_text().replace("/var/log/nginx", str(prefix))
     (prefix / "marquee.conf").write_text(site)
-    servers = [f"server 127.0.0.1:{each} max_fails=1 fail_timeout=2s;" for each in upstreams]
+    servers = [f"server 127.0.0.1:{each} max_fails=3 fail_timeout=2s;" for each in upstreams]
     (prefix / "marquee" / "upstream.conf").write_text("\n".join(servers))
     places = [f"{kind}_temp_path {prefix}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")]
     listen = [f"listen 127.0.0.1:{port} default_server;", "server_name _;"]

@@ -80,7 +80,7 @@ def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp
     with socket.socket() as taker:
         taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taker.bind(("127.0.0.1", port))  # free to the look, as it does not listen yet
-        threading.Thread(target=listen_when_a_watchdog_runs, args=[taker], daemon=True).start()
+        threading.Thread(target=listen_when_a_watchdog_runs, args=[taker, str(tmp_path)], daemon=True).start()
         urls = stores().start_sync()
 
     assert f":{port}/" not in urls.mongodb + urls.redis
@@ -88,9 +88,9 @@ def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp
         assert bell.config_get("dir") == {"dir": str(tmp_path / "data" / "redis")}
 
 
-def listen_when_a_watchdog_runs(taker):
+def listen_when_a_watchdog_runs(taker, folder):
     """Listen as soon as the stores are being started, and say what a ready Redis would."""
-    while not any("embedded_child.py" in str(p.cmdline()) for p in psutil.Process().children()):
+    while not any(folder in str(p.cmdline()) for p in psutil.Process().children()):
         time.sleep(0.001)
     taker.listen()
     while True:
@@ -122,7 +122,7 @@ def test_a_store_that_cannot_start_is_named_with_its_log(stores, tmp_path):
         stores().start_sync()
 
     assert running_stores(tmp_path / "data") is None
-    assert [p.name() for p in psutil.Process().children(recursive=True) if p.name() in ("mongod", "redis-server")] == []
+    assert [p for p in psutil.Process().children(recursive=True) if str(tmp_path) in str(p.cmdline())] == []
 
 
 def test_a_second_server_on_the_same_data_is_refused_at_once(stores, owners, tmp_path):

@@ -108,6 +108,7 @@ def test_sockets_are_upgraded_and_told_the_same(nginx, path):
         await socket_.write_message("hello")
         echoed = await socket_.read_message()
         socket_.close()
+        assert await socket_.read_message() is None  # closed from the other side as well
         return told, echoed
 
     told, echoed = asyncio.run(talk())
@@ -239,8 +240,10 @@ def test_tags_and_compressed_answers_stay_apart(nginx):
 def test_the_log_keeps_no_signature(nginx):
     nginx.ask("GET", "/media/abc.png?exp=1&sig=verysecret")
 
+    nginx.ask("GET", "/metrics?sig=verysecret")
+
     lines = [json.loads(line) for line in (nginx.prefix / "access.log").read_text().splitlines()]
-    assert lines[-1]["path"] == "/media/abc.png"
+    assert [line["path"] for line in lines[-2:]] == ["/media/abc.png", "/metrics"]
     assert "verysecret" not in (nginx.prefix / "access.log").read_text()
 
 

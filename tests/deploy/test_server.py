@@ -1,0 +1,89 @@
+"""`python server.py` with stores of its own: how soon it answers, what it keeps, what it leaves behind."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from deploy.embedded import running_stores
+from tests.deploy.processes import Server, run
+
+ALICE = {"email": "alice@example.com", "username": "alice", "password": "a long enough sentence"}
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(**settings):
+        started.append(Server(tmp_path / "data", **settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end(signal.SIGKILL)
+
+
+def test_the_first_answer_comes_within_a_few_seconds(serve):
+    began = time.monotonic()
+    server = serve()
+
+    assert server.ask("/readyz")[0] == 200
+    assert time.monotonic() - began < 15  # under 3 s on a machine that does nothing else
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_an_account_outlives_the_end_of_the_server_and_no_process_does(serve, tmp_path, number, status):
+    server = serve()
+    made = server.ask("/api/auth/register", ALICE)
+    assert made[0] == 201, made
+
+    assert server.end(number) == status
+    deadline = time.monotonic() + 15
+    while running_stores(tmp_path / "data"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    gone, alive = psutil.wait_procs(server.family, timeout=5)
+    assert [p.name() for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert len(gone) + len(alive) >= 3
+
+    again = serve().ask("/api/auth/login", {name: ALICE[name] for name in ("email", "password")})
+    assert (again[0], again[1]["user"]["role"]) == (200, "admin")
+
+
+def test_the_commands_work_beside_a_running_server_and_without_one(serve):
+    server = serve(MARQUEE_REGISTRATION="closed")
+
+    assert server.run("check")[0] == 0
+    assert server.run("create-admin", ALICE["email"], "alice", told=ALICE["password"] + "\n")[0] == 0
+    assert server.ask("/api/auth/login", {name: ALICE[name] for name in ("email", "password")})[0] == 200
+
+    server.end(signal.SIGTERM)
+    assert server.run("check")[0] == 0
+    assert server.run("reset-password", ALICE["email"], told="another long sentence\n")[0] == 0
+    login = {"email": ALICE["email"], "password": "another long sentence"}
+    assert serve().ask("/api/auth/login", login)[0] == 200
+
+
+def test_a_second_server_on_the_same_data_says_why_not_in_one_sentence(serve):
+    server = serve()
+
+    status, said = server.run()
+
+    assert status == 1
+    assert said.startswith(f"Another server (process {server.process.pid}) runs its own stores in ")
+    assert said.count("\n") == 1
+
+
+def test_production_refuses_stores_of_its_own(tmp_path):
+    environ = {**os.environ, "MARQUEE_ENV": "production", "MARQUEE_DATA_DIR": str(tmp_path / "data")}
+
+    status, said = run(environ)
+
+    assert status == 1
+    assert said.startswith("MARQUEE_MONGODB_URL is missing")
+    assert not (tmp_path / "data").exists()
