@@ -63,7 +63,7 @@ async def serve_marquee(redis_url: str) -> tuple[Any, Any]:
 
     class Verified:
         async def admit(self, token: str, ip: str) -> Actor:
-            claims = tokens.verify(token)
+            claims = tokens.verify(token, clock.now())
             return Actor("user", claims.user_id, claims.session_id, expires_at=claims.expires_at, ip=ip)
 
         async def refreshed(self, actor: Actor) -> Actor:

@@ -361,7 +361,7 @@ def _expiring(marquee, person, seconds):
     """An access token of this person's session that ends in `seconds`."""
     settings = marquee.settings
     now = marquee.clock.now() - timedelta(seconds=900 - seconds)
-    session_id = marquee.stores.access._tokens.verify(person.token).session_id
+    session_id = marquee.stores.access._tokens.verify(person.token, marquee.clock.now()).session_id
     return Tokens(settings.secret_key).access(person.id, session_id, now)
 
 
