@@ -21,7 +21,6 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
-STATE = "JSON.stringify({...document.documentElement.dataset})"
 RED, GREEN, BLUE, YELLOW = (208, 32, 32), (24, 150, 60), (30, 60, 200), (230, 200, 20)
 
 
@@ -32,23 +31,23 @@ def playwright():
 
 
 @pytest.fixture
-def display(playwright, tmp_path):
+def browser(playwright, tmp_path):
     """Return a function that opens a browser with a profile on disk, as a screen has one."""
     opened = []
 
     def open_browser(*more, profile="profile"):
-        browser = playwright.chromium.launch_persistent_context(
+        context = playwright.chromium.launch_persistent_context(
             tmp_path / profile,
             executable_path=CHROMIUM,
             args=[*ARGUMENTS, *more],
             viewport={"width": 1280, "height": 720},
         )
-        opened.append(browser)
-        return browser
+        opened.append(context)
+        return context
 
     yield open_browser
-    for browser in opened:
-        browser.close()
+    for context in opened:
+        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,30 +75,83 @@ def files(tmp_path_factory):
     return {path.name: path for path in folder.iterdir()}
 
 
-def color_at(page, x=640, y=60):
-    """Return the pixel that the page shows at (x, y): away from the middle, where words may stand."""
-    picture = Image.open(io.BytesIO(page.screenshot()))
-    return picture.convert("RGB").getpixel((x, y))
+class Display:
+    """A browser page with the player in it, as somebody in front of the screen sees it."""
+
+    def __init__(self, browser, url):
+        self.page = browser.pages[0] if browser.pages else browser.new_page()
+        self.url = url
+        self.errors = []
+        self.page.on("pageerror", self._note)
+        self.page.goto(f"{url}/player")
+
+    def _note(self, error):
+        self.errors.append(error)
+
+    def color(self, x=640, y=60):
+        """Return the pixel at (x, y): away from the middle, where words may stand."""
+        return Image.open(io.BytesIO(self.page.screenshot())).convert("RGB").getpixel((x, y))
+
+    def shows(self, color, tolerance=24):
+        """Whether the picture is of this colour; video codecs are allowed their rounding."""
+        return all(abs(a - b) <= tolerance for a, b in zip(self.color(), color, strict=True))
+
+    def until(self, look, seconds=30):
+        """Return the first truthy result of `look`; the page lives on meanwhile.
+
+        Not Playwright's own wait_for_function: that needs eval, which the page's policy forbids.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            found = look()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"not within {seconds} s; {self.state} {self.color()} {self.errors}"
+            self.page.wait_for_timeout(100)
+
+    def until_shows(self, color, seconds=30):
+        """Wait until the picture is of this colour."""
+        self.until(lambda: self.shows(color), seconds)
+
+    def code(self):
+        """Return the pairing code, once there is one."""
+        code = self.page.locator("#pairing [data-part=code]")
+        return self.until(lambda: code.is_visible() and (code.text_content() or "").strip())
+
+    @property
+    def state(self):
+        """What the page says of itself: phase, link, playing, emergency, orientation."""
+        return self.page.evaluate("({...document.documentElement.dataset})")
+
+    @property
+    def video_time(self):
+        """The position of the video that is playing, in seconds, or None."""
+        return self.page.evaluate("[...document.querySelectorAll('.shown video')].at(-1)?.currentTime ?? null")
 
 
-def shows(page, color, tolerance=24):
-    """Whether the page's picture is of this colour; video codecs and fades are allowed their rounding."""
-    seen = color_at(page)
-    return all(abs(a - b) <= tolerance for a, b in zip(seen, color, strict=True))
+@pytest.fixture
+def lobby(server, browser, operator):
+    """Return a function that pairs a display and returns it with its screen, which plays the given items."""
+
+    def pair(*items, **fields):
+        display = Display(browser(), server.url)
+        playlist = operator.playlist(*items) if items else None
+        if playlist:
+            fields["playlistId"] = playlist["id"]
+        return display, operator.pair(display.code(), **fields), playlist
+
+    return pair
 
 
-def until(page, look, seconds=30):
-    """Return the first truthy result of `look`; the page lives on meanwhile. (`wait_for_function` needs eval: CSP.)"""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {page.evaluate(STATE)}"
-        page.wait_for_timeout(100)
+@pytest.fixture(scope="module")
+def media(server, files):
+    """Return a function that gives an operator's media by file name, uploaded once for each operator."""
+    uploaded = {}
 
+    def get(operator, name):
+        key = (operator.workspace_id, name)
+        if key not in uploaded:
+            uploaded[key] = operator.upload(files[name])
+        return uploaded[key]
 
-def code_on(page):
-    """Return the pairing code that the page shows, once it does."""
-    code = page.locator("#pairing [data-part=code]")
-    return until(page, lambda: code.is_visible() and (code.text_content() or "").strip())
+    return get
