@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import sys
-from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -25,9 +24,11 @@ from core.settings import Settings, SettingsError
 from core.signatures import Signatures
 from core.tokens import Tokens
 from deploy import commands
-from deploy.embedded import EmbeddedStores, EmbeddedStoresError, Urls, ensure_secret, running_stores
-from handlers import application, headers, requests
+from deploy.embedded import EmbeddedStoresError
+from deploy.launch import completed
+from handlers import application
 from handlers.base import Edge
+from handlers.door import Door
 from models import base, indexes
 from models.health import Health
 from models.storage import open_storage
@@ -38,10 +39,11 @@ from realtime.gate import AccessGate
 from realtime.node import Node
 from realtime.presence import RedisPresence
 from realtime.redis_broker import RedisBroker
+from realtime.revocations import Revocations
 from realtime.rules import Rules
 from realtime.screens import ScreenEndpoint
 from realtime.shared import Lobby, Shared
-from realtime.sockets import Door, SocketHandler
+from realtime.sockets import SocketHandler
 
 
 class Marquee:
@@ -77,6 +79,8 @@ class Marquee:
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from, self.metrics),
             storage=open_storage(settings, Signatures(settings.secret_key, settings.secret_key_previous)),
         )
+        self.node.on_seen(self.stores.users.seen)
+        self.revocations = Revocations(self.stores.access, self.node)
         self.health = Health(self.ground)
         self.edge = Edge(
             self.stores, self.stores.access, settings, self.limits, self.metrics, self.clock, self.health.ready
@@ -95,23 +99,14 @@ class Marquee:
             beat_seconds=self.settings.screen_heartbeat_seconds,
         )
         endpoints: dict[str, Endpoint] = {"/ws/dashboard": DashboardEndpoint(shared), "/ws/screen": screens}
-        given = {"shared": shared, "door": self.door()}
+        given = {"shared": shared, "door": Door(self.settings)}
         return [(route, SocketHandler, {**given, "endpoint": endpoint}) for route, endpoint in endpoints.items()]
-
-    def door(self) -> Door:
-        """Return the gateway's rules for a WebSocket's handshake: the same address, token and origin as for REST."""
-        return Door(
-            ip=lambda request: requests.client_ip(request, self.settings.trusted_proxies),
-            token=requests.bearer,
-            request_id=requests.request_id,
-            knows_origin=lambda origin, host: headers.origin_is_known(origin, host, self.settings),
-            protect=lambda handler: headers.protect(handler, self.settings, page=False),
-        )
 
     async def start(self) -> None:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""
         await indexes.ensure(self.mongo, self.settings.mongodb_database)
         await self.node.start()
+        self.revocations.start()
         app = application.build(self.edge, self.settings, self.sockets())
         self.http = application.listen(app, self.settings.port, self.settings.host)
         self.port = application.bound_port(self.http)
@@ -121,23 +116,12 @@ class Marquee:
         self.health.draining = True
         await self.node.drain(drain)
         self.http.stop()
+        self.revocations.stop()
         await self.node.stop()
         await self.http.close_all_connections()
         self.passwords.close()
         await self.redis.client.aclose()
         self.mongo.close()
-
-
-def complete(settings: Settings, urls: Urls | None) -> Settings:
-    """Return `settings` with the embedded stores' URLs, and with secrets made in the data directory where missing."""
-    if urls is not None:
-        settings = replace(settings, mongodb_url=urls.mongodb, redis_url=urls.redis)
-    kept = settings.data_dir / "secrets"
-    return replace(
-        settings,
-        secret_key=settings.secret_key or ensure_secret(kept / "secret_key"),
-        password_pepper=settings.password_pepper or ensure_secret(kept / "password_pepper"),
-    )
 
 
 async def serve(settings: Settings, _asked: argparse.Namespace) -> None:
@@ -160,15 +144,9 @@ async def command(settings: Settings, asked: argparse.Namespace) -> None:
 
 
 async def run(settings: Settings, asked: argparse.Namespace) -> None:
-    """Serve or run a command, on stores of our own where none are set: those of a running server, where one runs."""
-    urls = running_stores(settings.data_dir) if settings.mongodb_url is None and asked.command else None
-    embedded = EmbeddedStores(settings.data_dir) if settings.mongodb_url is None and urls is None else None
-    try:
-        urls = await embedded.start() if embedded else urls
-        await (command if asked.command else serve)(complete(settings, urls), asked)
-    finally:
-        if embedded:
-            await embedded.stop()
+    """Serve, or run a command."""
+    async with completed(settings, beside=bool(asked.command)) as complete:
+        await (command if asked.command else serve)(complete, asked)
 
 
 def main() -> int:

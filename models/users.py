@@ -1,5 +1,7 @@
 """The `users` collection: profiles, the directory, and what admins do with accounts."""
 
+from collections.abc import Sequence
+
 from core.clock import new_id
 from core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from core.permissions import Actor
@@ -118,9 +120,11 @@ class Users:
         here = await self._presence.online([user_id])
         return self._card(user, here.get(user_id, "offline"), by)
 
-    async def seen(self, user_id: str) -> None:
-        """Note that a user was here just now."""
-        await self._docs.update({"_id": user_id}, {"$set": {"lastSeenAt": self._ground.clock.now()}})
+    async def seen(self, user_ids: Sequence[str]) -> None:
+        """Note that these users were here just now."""
+        await self._docs.update_all(
+            {"_id": {"$in": list(user_ids)}}, {"$set": {"lastSeenAt": self._ground.clock.now()}}
+        )
 
     async def administer(self, user_id: str, changes: Document, *, by: Actor) -> Document:
         """Change `role` or `disabled`. The last admin that can sign in stays one: Conflict."""
@@ -134,7 +138,8 @@ class Users:
                 await self._keep_an_admin(user, session)
             return await self._docs.edit({"_id": user_id}, changes, if_version=None, session=session)
 
-        return self._card(await self._ground.transaction(work), "offline", by)
+        await self._ground.transaction(work)
+        return await self.get(user_id, by=by)
 
     async def delete(self, user_id: str, *, by: Actor) -> None:
         """Empty an account: what it wrote stays, by a deleted user. Raises NotFound, Conflict for the last admin."""
@@ -150,7 +155,7 @@ class Users:
         await self._ground.transaction(work)
 
     def _emptied(self, user_id: str) -> Document:
-        gone = f"{DELETED_NAME}-{user_id}"
+        gone = f"{DELETED_NAME}:{user_id}"  # no address and no username has a colon: nobody can hold it already
         return {
             "email": "",
             "emailFolded": gone,

@@ -1,8 +1,7 @@
 """The WebSocket handlers: the handshake, and a line to the connection that does the work."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Awaitable
+from typing import Any, Protocol, cast
 
 import structlog
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -25,15 +24,20 @@ _RETRY_SECONDS = 5.0
 _NO_HEADERS = HTTPHeaders()
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What the gateway of REST knows and a handshake needs too; `server.py` joins them."""
+class Door(Protocol):
+    """What the gateway of REST knows and a handshake needs too (handlers/door.py; `server.py` joins them)."""
 
-    ip: Callable[[HTTPServerRequest], str]
-    token: Callable[[HTTPServerRequest], str | None]  # "" for an Authorization header that holds no bearer token
-    request_id: Callable[[HTTPServerRequest], str]
-    knows_origin: Callable[[str, str], bool]  # (Origin, Host)
-    protect: Callable[[RequestHandler], None]  # sets the protective headers
+    def ip(self, request: HTTPServerRequest) -> str: ...
+
+    def token(self, request: HTTPServerRequest) -> str | None:
+        """Return the bearer token, "" for an Authorization header that holds none."""
+
+    def request_id(self, request: HTTPServerRequest) -> str: ...
+
+    def knows_origin(self, origin: str, host: str) -> bool: ...
+
+    def protect(self, handler: RequestHandler) -> None:
+        """Set the protective headers."""
 
 
 class SocketHandler(WebSocketHandler):
