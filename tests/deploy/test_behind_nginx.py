@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import http.client
 import json
 import signal
@@ -14,6 +15,7 @@ from tornado.websocket import websocket_connect
 from handlers.headers import _HELMET
 from tests.deploy.nginx import Nginx
 from tests.deploy.processes import Server
+from tests.samples import image_bytes
 
 JSON = {"Content-Type": "application/json"}
 ALICE = {"email": "alice@example.com", "username": "alice", "password": "a long enough sentence"}
@@ -113,6 +115,24 @@ def test_a_socket_goes_through(front, alice):
     hello, pong = asyncio.run(talk())
     assert hello["event"] == "hello"
     assert (pong["reply"], pong["ok"]) == (1, True)
+
+
+def test_media_go_in_and_out_through_the_proxy(front, alice):
+    picture = image_bytes("PNG", 300, 200)
+    multipart = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n%s\r\n--b--\r\n' % picture
+    headers = {"Authorization": f"Bearer {alice['accessToken']}", "Content-Type": "multipart/form-data; boundary=b"}
+
+    made = front.ask("POST", "/api/media", multipart, headers)
+    assert made.status == 201, made.body
+    media = made.json
+    whole = front.ask("GET", media["url"])
+    part = front.ask("GET", media["url"], headers={"Range": "bytes=10-19"})
+    same = front.ask("GET", media["url"], headers={"If-None-Match": whole.headers["ETag"]})
+
+    assert hashlib.sha256(whole.body).hexdigest() == media["sha256"]
+    assert (part.status, part.body) == (206, whole.body[10:20])
+    assert (same.status, same.body) == (304, b"")
+    assert front.ask("GET", media["url"].replace("sig=", "sig=x")).status == 403
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/auth/sessions", "/api/nothing", "/player", "/api/openapi.json"])
