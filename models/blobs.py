@@ -10,14 +10,14 @@ goes, but because nobody needs the content any more, and nobody may begin to nee
 Whatever ends in between leaves an entry with a `checkAt` in the past, and `sweep` looks at that again. A
 listing of the storage is never compared with the database: an account or a folder may be shared.
 
-    {_id: storage key, companions: [keys that go with it], holds: [{by, until}], dropping, checkAt}
+    {_id: storage key, companions: [keys that go with it], holds: [{by, until}], dropping, checkAt, doubts?}
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -31,6 +31,7 @@ log = structlog.get_logger("marquee.blobs")
 HOLD = timedelta(hours=1)  # longer than any upload to a storage takes; then its process has died
 CLAIM = timedelta(minutes=3)  # longer than a storage takes to delete two keys or to fail at it
 RETRY = timedelta(seconds=10)
+DOUBTS = (timedelta(seconds=30), timedelta(minutes=10))  # when to look for an upload that has timed out, and ended
 RECHECK = timedelta(days=1)  # what is in use is looked at again: whatever refers to it may end by its own expiry
 WAIT_SECONDS = 8.0  # for somebody else's dropping to end, before the caller is told to come again
 SWEPT = 200  # in one round
@@ -68,11 +69,16 @@ class Blobs:
         mark = await self._hold(key, companions)
         try:
             yield hold
-        except BaseException as e:
-            later = self._clock.now() + UNDECIDED if hold.referring and isinstance(e, Unavailable) else None
-            await asyncio.shield(self._let_go(key, mark, later))
-            if later is None:
+        except Unavailable:
+            if hold.referring:  # the document may be written after all
+                await asyncio.shield(self._let_go(key, mark, {"checkAt": self._clock.now() + UNDECIDED}))
+            else:  # the storage may keep it after all, even after it was asked to delete it
+                await asyncio.shield(self._let_go(key, mark, {"doubts": len(DOUBTS)}))
                 await asyncio.shield(self.drop_unused(key))
+            raise
+        except BaseException:
+            await asyncio.shield(self._let_go(key, mark))
+            await asyncio.shield(self.drop_unused(key))
             raise
         await asyncio.shield(self._let_go(key, mark))
 
@@ -93,11 +99,9 @@ class Blobs:
                     raise Unavailable(detail="This content is just being removed: try again in a moment.") from None
             await asyncio.sleep(0.2)
 
-    async def _let_go(self, key: str, mark: str, check_at: datetime | None = None) -> None:
+    async def _let_go(self, key: str, mark: str, noted: Document | None = None) -> None:
         change: Document = {"$pull": {"holds": {"by": mark}}}
-        if check_at is not None:
-            change["$set"] = {"checkAt": check_at}
-        await self._docs.update({"_id": key}, change)
+        await self._docs.update({"_id": key}, change | {"$set": noted} if noted else change)
 
     async def check_soon(self, key: str, *, session: Session) -> None:
         """Let the sweep look at `key`: part of the transaction that takes a reference away, should its process die."""
@@ -111,13 +115,12 @@ class Blobs:
             if claimed is None:
                 return False
             if await self._is_used(key):
-                await self._docs.update(
-                    {"_id": key}, {"$set": {"dropping": False, "checkAt": self._clock.now() + RECHECK}}
-                )
+                kept = {"dropping": False, "checkAt": self._clock.now() + RECHECK}
+                await self._docs.update({"_id": key}, {"$set": kept, "$unset": {"doubts": ""}})
                 return False
             for each in (*claimed["companions"], key):
                 await self._storage.delete(each)
-            await self._docs.delete({"_id": key, "dropping": True})
+            await self._forget(claimed)
         except Problem as e:
             log.warning("blob.not_dropped", key=key, code=e.code)
             await self._try_again(key)
@@ -130,6 +133,16 @@ class Blobs:
         mine = {"$or": [{"dropping": False}, {"checkAt": {"$lte": now}}]}  # or a dropper's that has died
         claim = {"$set": {"dropping": True, "holds": [], "checkAt": now + CLAIM}}
         return await self._docs.change({"_id": key, **unheld, **mine}, claim)
+
+    async def _forget(self, dropped: Document) -> None:
+        """Strike out what was dropped; where the storage may still come to keep it, look again a few times first."""
+        query: Document = {"_id": dropped["_id"], "dropping": True}
+        doubts = dropped.get("doubts", 0)
+        if doubts == 0:
+            await self._docs.delete(query)
+            return
+        again = self._clock.now() + DOUBTS[-doubts]
+        await self._docs.update(query, {"$set": {"dropping": False, "doubts": doubts - 1, "checkAt": again}})
 
     async def _is_used(self, key: str) -> bool:
         return any([await asks(key) for asks in self.used])

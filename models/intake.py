@@ -7,11 +7,10 @@ line, should the process die).
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from core.errors import Invalid, TooLarge, UnsupportedType
 from core.permissions import Actor
@@ -23,8 +22,6 @@ from models.quotas import Quotas
 from models.storage.local import problem_of
 from models.storage.probe import Probed, Prober
 from models.storage.sniff import KINDS, Kind, sniff
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +78,6 @@ class Intake:
             fresh |= content_of(probed) | {"sources": [sha256], "durationMs": probed.duration_ms or details.duration_ms}
             async with self.stored(probed):
                 return await self._media.add(fresh)
-
-    async def keep_picture(self, source: Path, refer: Callable[[str], Awaitable[T]]) -> T:
-        """Store a picture that is no media (a screen's screenshot), checked and stripped like one.
-
-        `refer` writes down its key; what it returns is returned. The file may be moved away. Raises
-        UnsupportedType, Invalid, StorageFull, Unavailable, and what `refer` raises: then the picture is dropped.
-        """
-        async with self.scratch() as folder:
-            probed = await self.probe(source, folder)
-            if probed.ext not in {"jpg", "png", "webp"}:
-                raise UnsupportedType(detail="Only JPEG, PNG and WebP are taken here.")
-            async with self._blobs.holding(probed.key) as hold:
-                await self._storage.put(probed.path, probed.key)
-                hold.referring = True
-                return await refer(probed.key)
 
     async def probe(self, source: Path, folder: Path) -> Probed:
         """Have the worker look at `source` and write what will be served into `folder`."""
