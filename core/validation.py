@@ -97,7 +97,8 @@ def check(document: Any, schema: Schema, *, what: str = "body") -> Json:
 
 
 def _problem(errors: list[dict[str, str]]) -> Invalid:
-    errors = sorted(errors, key=lambda e: e["path"])[:50]
+    first = {error["path"]: error for error in reversed(errors)}  # one sentence a field is enough
+    errors = sorted(first.values(), key=lambda e: e["path"])[:50]
     if len(errors) == 1:
         return Invalid(detail=f"{errors[0]['path']}: {errors[0]['message']}.", errors=errors)
     return Invalid(detail=f"{len(errors)} fields are wrong.", errors=errors)

@@ -53,15 +53,17 @@ class SessionHandler(ApiHandler):
             parts.append("Secure")
         return "; ".join(parts)
 
-    def cookie_token(self) -> str | None:
-        """Return the refresh cookie, which counts only from our own pages. Raises Forbidden elsewhere."""
+    def cookie_token(self, *, strict: bool = True) -> str | None:
+        """Return the refresh cookie, which counts only from our own pages: elsewhere Forbidden, or None unless strict."""
         token = self.get_cookie(COOKIE)
         if not token:
             return None
         origin = self.request.headers.get("Origin", "")
-        if not headers.origin_is_known(origin, self.request.host, self.edge.settings):
+        if headers.origin_is_known(origin, self.request.host, self.edge.settings):
+            return token
+        if strict:
             raise Forbidden(detail="The session cookie is only for this server's own pages.")
-        return token
+        return None
 
 
 class RegisterHandler(SessionHandler):
@@ -101,8 +103,7 @@ class RefreshHandler(SessionHandler):
         token = given or self.cookie_token()
         if token is None:
             raise Unauthenticated(detail="There is no refresh token.")
-        self.window = await self.edge.limits.count("user", f"session:{self.stores.sessions.family(token)}")
-        self.window.enforce()
+        self.enforce(await self.edge.limits.count("user", f"session:{self.stores.sessions.family(token)}"))
         return self.signed_in(await self.stores.sessions.refresh(token), cookie=given is None)
 
 
@@ -112,13 +113,14 @@ class LogoutHandler(SessionHandler):
     @endpoint(needs="nobody", body=REFRESH, idempotent=False, problems=(401, 403))
     async def post(self, body: Json) -> None:
         """End this session, as its access token or its refresh token names it."""
-        token = body.get("refreshToken") or self.cookie_token()
+        signed_in = self.actor.kind == "user"
+        token = body.get("refreshToken") or self.cookie_token(strict=not signed_in)
+        if token is None and not signed_in:
+            raise Unauthenticated
+        if signed_in:
+            await self.stores.sessions.end(self.actor.session_id, by=self.actor)
         if token is not None:
             await self.stores.sessions.end_family(token)
-        elif self.actor.kind == "user":
-            await self.stores.sessions.end(self.actor.session_id, by=self.actor)
-        else:
-            raise Unauthenticated
         self.set_header("Set-Cookie", self.cookie("", 0))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from core import errors
+from core.limits import Window
 from core.shapes import Shape
 from core.validation import Json
 from handlers import requests
@@ -57,9 +58,7 @@ class ApiHandler(BaseHandler):
         elif declaration.counted:
             self.window = await self.edge.limits.count("anonymous", self.ip)
         if self.window is not None:
-            for name, value in self.window.headers.items():
-                self.set_header(name, value)
-            self.window.enforce()
+            self.enforce(self.window)
         if refused is not None and declaration.needs != "nobody":
             raise refused
         if declaration.needs != "nobody":
@@ -71,6 +70,13 @@ class ApiHandler(BaseHandler):
             raise errors.Unauthenticated
         if needs == "admin":
             self.actor.require_admin()
+
+    def enforce(self, window: Window) -> None:
+        """Tell the caller where it stands, and raise RateLimited beyond the limit."""
+        self.window = window
+        for name, value in window.headers.items():
+            self.set_header(name, value)
+        window.enforce()
 
     def _refuse_large(self) -> None:
         length = self.request.headers.get("Content-Length", "0")

@@ -65,7 +65,7 @@ class Access:
         screen_id = screen_of(token)
         if screen_id is not None:
             return await self._admit_screen(token, screen_id, ip)
-        return await self._admit_user(self._tokens.verify(token), ip)
+        return await self._admit_user(self._tokens.verify(token, self._ground.clock.now()), ip)
 
     async def refreshed(self, actor: Actor) -> Actor:
         """Return a person with the rights that they have now: for sockets, which outlive a role.

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from core.clock import ids_are_seeded
-from core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, RateLimited, Unauthenticated, Unavailable
 from core.passwords import Passwords, refuse_weak
 from core.permissions import Actor
 from core.ports import Mailer
@@ -69,8 +69,9 @@ class Accounts:
             if held is not None and not (ids_are_seeded() and held["_id"] == user["_id"]):
                 raise Conflict(code, "That address or name is taken.")
 
-    async def _create(self, user: Document, *, first_is_admin: bool) -> Document:
+    async def _create(self, new: Document, *, first_is_admin: bool) -> Document:
         async def work(session: Session) -> Document:
+            user = dict(new)  # the work may run again, and then not for the first account any more
             if first_is_admin and await self._docs.get({}, session=session, projection={"_id": 1}) is None:
                 # Two first accounts at once both write this marker: one of them waits, and finds the other.
                 await self._ground.collection("server").update(
@@ -84,7 +85,7 @@ class Accounts:
         try:
             return await self._ground.transaction(work)
         except Duplicate as e:
-            earlier = await self._docs.get({"_id": user["_id"]}) if ids_are_seeded() else None
+            earlier = await self._docs.get({"_id": new["_id"]}) if ids_are_seeded() else None
             if earlier is None:
                 raise taken(e) from e
             return earlier
@@ -153,9 +154,14 @@ class Accounts:
         window = await self._ground.limits.count("login", who)
         window.enforce()
         user = await self._docs.get({"_id": by.id})
-        if user is None or not await self._passwords.matches(password, user["passwordHash"]):
+        try:
+            right = user is not None and await self._passwords.matches(password, user["passwordHash"])
+        except Unavailable:
+            await self._give_back([("login", who)])
+            raise
+        if user is None or not right:
             raise Unauthenticated("invalid_credentials", "The current password is wrong.")
-        await self._ground.limits.count("login", who, -1)
+        await self._give_back([("login", who)])
         return user
 
     async def change_password(self, current: str, new: str, *, by: Actor) -> None:
@@ -190,8 +196,16 @@ class Accounts:
         task.add_done_callback(self._sending.discard)
 
     async def _send_reset(self, email: str) -> None:
+        try:
+            await self._mail_reset(email)
+        except Problem as e:
+            log.warning("reset.not_sent", error=e.code)
+
+    async def _mail_reset(self, email: str) -> None:
+        # Nobody's inbox may be filled by whoever knows the address.
+        window = await self._ground.limits.count("login", f"forgot {fold(email)}")
         user = await self._users.by_email(email)
-        if user is None or user["disabled"]:
+        if user is None or user["disabled"] or window.exceeded:
             return
         link = await self._reset_link(user)
         text = (

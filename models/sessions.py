@@ -158,13 +158,18 @@ class Sessions:
         """Follow the chain of successors to the token whose hash is stored, under either key."""
         chain = [token]
         for step in range(number + 1, held["number"] + 1):
-            chain = [self._refresh_token(held["_id"], step, s) for t in chain for s in self._tokens.successors(t)]
+            # A process that still runs with the previous key has made its successors under that one.
+            chain = [
+                self._refresh_token(held["_id"], step, secret, key)
+                for t in chain
+                for secret, key in zip(self._tokens.successors(t), self._keys, strict=True)
+            ]
             chain = chain[:64]
         return next((t for t in chain if same(digest(t), held["tokenHash"])), None)
 
-    def _refresh_token(self, sid: str, number: int, secret: str) -> str:
+    def _refresh_token(self, sid: str, number: int, secret: str, key: bytes | None = None) -> str:
         body = f"{sid}.{number}.{secret}"
-        return f"{body}.{self._mac(self._keys[0], body)}"
+        return f"{body}.{self._mac(key or self._keys[0], body)}"
 
     def _parse(self, token: str) -> tuple[str, int]:
         """Return session id and number of a refresh token that we made. Raises Unauthenticated."""

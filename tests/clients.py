@@ -48,6 +48,7 @@ class Api:
         self.port = port
         self._http = AsyncHTTPClient(force_instance=True, max_clients=200)
         self._check = check
+        self._sockets = []
 
     async def ask(self, method, path, body=None, as_=None, headers=None, raw=None, **options) -> Reply:
         """Send a request; `body` is sent as JSON, `raw` (bytes) as it is."""
@@ -98,9 +99,9 @@ class Api:
         token = as_.token if isinstance(as_, Person) else as_
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        return Socket(
-            await websocket_connect(HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=sent), **options)
-        )
+        request = HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=sent)
+        self._sockets.append(Socket(await websocket_connect(request, **options)))
+        return self._sockets[-1]
 
     async def person(self, username, **changes) -> Person:
         """Register somebody."""
@@ -111,6 +112,8 @@ class Api:
         return Person(session["user"]["id"], session["accessToken"], email, username, session)
 
     def close(self):
+        for socket in self._sockets:
+            socket.close()
         self._http.close()
 
 

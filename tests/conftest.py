@@ -20,6 +20,7 @@ from core.settings import Rate, Settings
 from deploy.embedded import EmbeddedStores
 from server import Marquee
 from tests.clients import Api, Person
+from tests.movable_clock import MovableClock
 
 pytest_plugins = ["tests.no_skips"]
 _numbers = itertools.count(1)
@@ -99,13 +100,19 @@ def settings(store_urls, _databases, tmp_path):
 
 
 @pytest.fixture
-def servers(io_loop, settings):
+def clock():
+    """The servers' clock, which a test may put forward."""
+    return MovableClock()
+
+
+@pytest.fixture
+def servers(io_loop, settings, clock):
     """Start further servers: `servers()` is one more process's worth on the same stores."""
     started = []
 
     def start(**changes):
         async def begin():
-            marquee = Marquee(replace(settings, **changes), password_cost=4)
+            marquee = Marquee(replace(settings, **changes), clock, password_cost=4)
             await marquee.start()
             return marquee
 
