@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Any
 
 import uvloop
 from dotenv import dotenv_values
@@ -33,17 +32,12 @@ from models import base, indexes
 from models.health import Health
 from models.storage import open_storage
 from models.stores import Stores
-from realtime.dashboard import DashboardEndpoint
-from realtime.endpoint import Endpoint
+from realtime import routes
 from realtime.gate import AccessGate
 from realtime.node import Node
 from realtime.presence import RedisPresence
 from realtime.redis_broker import RedisBroker
 from realtime.revocations import Revocations
-from realtime.rules import Rules
-from realtime.screens import ScreenEndpoint
-from realtime.shared import Lobby, Shared
-from realtime.sockets import SocketHandler
 
 
 class Marquee:
@@ -61,15 +55,9 @@ class Marquee:
         presence = RedisPresence(self.redis, settings.redis_prefix, self.metrics)
         broker = RedisBroker(self.redis.client, settings.redis_prefix, self.metrics)
         self.node = Node(broker=broker, presence=presence, clock=self.clock, metrics=self.metrics)
+        database, events = settings.mongodb_database, self.node
         self.ground = base.Ground(
-            self.mongo,
-            settings.mongodb_database,
-            self.redis,
-            self.limits,
-            self.clock,
-            self.node,
-            settings,
-            self.metrics,
+            self.mongo, database, self.redis, self.limits, self.clock, events, settings, self.metrics
         )
         self.stores = Stores(
             self.ground,
@@ -87,20 +75,11 @@ class Marquee:
         )
         self.port = settings.port
 
-    def sockets(self) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    def sockets(self) -> list[routes.Route]:
         """Return the routes of the WebSockets."""
-        rules = Rules(frames=self.settings.rate_frames)
-        gate = AccessGate(self.stores.access, self.limits)
-        shared = Shared(self.node, gate, self.clock, rules, Lobby(rules.unauthenticated_per_ip))
-        screens = ScreenEndpoint(
-            self.node,
-            self.stores.beats,
-            self.stores.commands,
-            beat_seconds=self.settings.screen_heartbeat_seconds,
-        )
-        endpoints: dict[str, Endpoint] = {"/ws/dashboard": DashboardEndpoint(shared), "/ws/screen": screens}
-        given = {"shared": shared, "door": Door(self.settings)}
-        return [(route, SocketHandler, {**given, "endpoint": endpoint}) for route, endpoint in endpoints.items()]
+        stores, gate = self.stores, AccessGate(self.stores.access, self.limits)
+        door = Door(self.settings)
+        return routes.build(self.node, gate, self.settings, door=door, beats=stores.beats, orders=stores.commands)
 
     async def start(self) -> None:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""

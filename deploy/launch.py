@@ -1,0 +1,42 @@
+"""What a server or a command starts from: complete settings, on stores of our own where none are set."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from core.settings import Settings
+from deploy.embedded import EmbeddedStores, Urls, ensure_secret, running_stores
+
+
+@asynccontextmanager
+async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settings]:
+    """Yield `settings` with store URLs and secrets; embedded stores end with the block.
+
+    `beside` is for commands: they use the stores of a server that runs on the same data directory.
+    """
+    if settings.mongodb_url is not None:
+        yield _with_secrets(settings)
+        return
+    running = running_stores(settings.data_dir) if beside else None
+    embedded = EmbeddedStores(settings.data_dir) if running is None else None
+    try:
+        urls = await embedded.start() if embedded else running
+        yield _with_secrets(_at(settings, urls))
+    finally:
+        if embedded:
+            await embedded.stop()
+
+
+def _at(settings: Settings, urls: Urls | None) -> Settings:
+    assert urls is not None
+    return replace(settings, mongodb_url=urls.mongodb, redis_url=urls.redis)
+
+
+def _with_secrets(settings: Settings) -> Settings:
+    """Return `settings` with secrets: those that are not set are made in the data directory and kept there."""
+    kept = settings.data_dir / "secrets"
+    return replace(
+        settings,
+        secret_key=settings.secret_key or ensure_secret(kept / "secret_key"),
+        password_pepper=settings.password_pepper or ensure_secret(kept / "password_pepper"),
+    )
