@@ -1,12 +1,12 @@
 """The web player when things are not as they should be: broken downloads, blocked sockets, plain http."""
 
 import os
-import signal
 
 from PIL import Image
 
 from tests import samples
 from tests.browser.conftest import BLUE, GREEN, RED, Display
+from tests.browser.cutting_proxy import CuttingProxy
 from tests.browser.test_player import in_sync
 
 
@@ -31,30 +31,23 @@ def test_media_that_is_not_what_it_should_be_never_reaches_the_screen(lobby, ope
     display.until(lambda: in_sync(operator, screen))
 
 
-def test_a_download_cut_off_by_the_servers_end_goes_on_where_it_was(server, lobby, operator, tmp_path):
+def test_a_download_that_breaks_off_goes_on_where_it_was(server, browser, operator, tmp_path):
     noise = tmp_path / "noise.png"
     Image.frombytes("RGB", (1600, 1400), os.urandom(1600 * 1400 * 3)).save(noise)  # 6.7 MB that nothing compresses
-    big = operator.upload(noise)
-    display, screen, _ = lobby()
-    slow = display.page.context.new_cdp_session(display.page)
-    slow.send("Network.enable")
-    limits = {"offline": False, "latency": 0, "uploadThroughput": -1, "downloadThroughput": 1_500_000}
-    slow.send("Network.emulateNetworkConditions", limits)
-    ranges = []
-    display.page.on("request", lambda r: "/media/" in r.url and ranges.append(r.headers.get("range")))
+    playlist = operator.playlist(operator.upload(noise))
+    line = CuttingProxy(server.port, cut_after=3_000_000)
+    display = Display(browser(), line.url)
+    asked = []
+    display.page.on("request", lambda r: "/media/" in r.url and asked.append(r.headers.get("range")))
 
-    playlist = operator.playlist(big)
-    operator.call("PUT", f"/api/screens/{screen['id']}/playlist", {"playlistId": playlist["id"]})
-    display.until(lambda: ranges)
-    display.page.wait_for_timeout(2500)
-    server.stop(signal.SIGKILL)
-    server.start()
+    screen = operator.pair(display.code(), playlistId=playlist["id"])
 
-    display.until(lambda: in_sync(operator, screen), seconds=70)
-    assert ranges[0] is None
-    resumed = [int(value.removeprefix("bytes=").removesuffix("-")) for value in ranges[1:] if value]
-    assert resumed
-    assert max(resumed) > 1_000_000
+    display.until(lambda: in_sync(operator, screen))
+    line.close()
+    assert line.cuts == 1
+    first, *later = asked
+    assert first is None
+    assert [int(value.removeprefix("bytes=").removesuffix("-")) >= 2_000_000 for value in later] == [True]
 
 
 def test_where_websockets_do_not_pass_the_screen_lives_by_rest(server, browser, operator, media):

@@ -1,0 +1,315 @@
+"""web/shared/socket.js in Chromium, against a peer that answers exactly as a test tells it: the codes of section 11."""
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from tornado import web, websocket
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+HELLO = {"event": "hello", "data": {"connectionId": "c", "heartbeatSeconds": 25, "limits": {}}}
+
+# Starts a client whose waits are short and collects what it is told.
+START = """async (options) => {
+  const { Socket, socketUrl } = await import("/shared/socket.js");
+  const { Backoff } = await import("/shared/backoff.js");
+  const told = { states: [], codes: [], events: [], asked: [], hellos: 0 };
+  const tokens = [...options.tokens];
+  const socket = new Socket({
+    url: socketUrl("/ws"),
+    backoff: new Backoff({ baseMs: 20, capMs: 40 }),
+    authenticate: async (why) => {
+      told.asked.push(why.rejected);
+      const token = tokens.length > 1 ? tokens.shift() : tokens[0];
+      return token === null ? null : { token, expiresAt: options.expiresInMs && Date.now() + options.expiresInMs };
+    },
+    onHello: () => { told.hellos += 1; },
+    onEvent: (frame) => told.events.push(frame),
+    onState: ({ state, code }) => { told.states.push(state); if (code !== null) told.codes.push(code); },
+  });
+  Object.assign(window, { socket, told });
+  socket.start();
+}"""
+
+
+class Peer:
+    """A socket server in a thread of its own: `script(n, handler, frame)` says what the nth connection does."""
+
+    def __init__(self):
+        self.frames = []
+        self.connections = 0
+        self.script = lambda n, handler, frame: None
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,))
+        self._thread.start()
+        ready.wait(10)
+
+    def _serve(self, ready):
+        asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._listen, ready)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._server.close_all_connections())
+        self._loop.close()
+
+    def _listen(self, ready):
+        sock, port = bind_unused_port()
+        self._server = HTTPServer(
+            web.Application([
+                (r"/ws", _Handler, {"peer": self}),
+                (r"/shared/(.*)", web.StaticFileHandler, {"path": str(WEB / "shared")}),
+                (r"/", _Blank),
+            ], log_function=lambda handler: None)
+        )  # fmt: skip
+        self._server.add_socket(sock)
+        self.url = f"http://127.0.0.1:{port}"
+        ready.set()
+
+    def stop(self):
+        """End the thread and all that it serves."""
+        self._loop.call_soon_threadsafe(self._server.stop)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+class _Blank(web.RequestHandler):
+    def get(self):
+        self.finish("<!doctype html><title>blank</title><link rel=icon href='data:,'>")
+
+
+class _Handler(websocket.WebSocketHandler):
+    def initialize(self, peer):
+        self.peer = peer
+
+    def open(self):
+        self.peer.connections += 1
+        self.number = self.peer.connections
+
+    def on_message(self, message):
+        frame = json.loads(message)
+        self.peer.frames.append((self.number, frame))
+        self.peer.script(self.number, self, frame)
+
+    def say(self, *frames):
+        """Send frames."""
+        for frame in frames:
+            self.write_message(json.dumps(frame))
+
+
+@pytest.fixture
+def peer():
+    made = Peer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client(peer, browser):
+    """Return a function that starts the client and gives `told()` and `run(script)`."""
+    page = browser().pages[0]
+    page.goto(peer.url)
+
+    class Client:
+        def __init__(self, tokens=("t1",), **options):
+            page.evaluate(START, {"tokens": list(tokens), **options})
+
+        def run(self, script):
+            """Evaluate `script` in the page."""
+            return page.evaluate(script)
+
+        def until(self, expression):
+            """Wait until the expression is true in the page, and return what the client was told."""
+            for _ in range(100):
+                if page.evaluate(f"Boolean({expression})"):
+                    return page.evaluate("told")
+                page.wait_for_timeout(50)
+            raise AssertionError(f"never {expression}: {page.evaluate('told')} {peer.frames}")
+
+    return Client
+
+
+def greet(n, handler, frame):
+    """Greet whoever authenticates, and acknowledge the rest."""
+    if frame["type"] == "auth" and "id" not in frame:
+        handler.say(HELLO)
+    elif "id" in frame:
+        handler.say({"reply": frame["id"], "ok": True, "data": {"echo": frame.get("data")}})
+
+
+def test_it_authenticates_first_and_then_asks_and_hears(peer, client):
+    def script(n, handler, frame):
+        greet(n, handler, frame)
+        if frame["type"] == "auth":
+            handler.say({"event": "thing.made", "channel": "c", "offset": 3, "data": {}})
+
+    peer.script = script
+
+    one = client()
+    told = one.until("told.events.length === 1")
+    reply = one.run("socket.request('thing', {n: 1})")
+
+    assert peer.frames[0][1] == {"type": "auth", "data": {"token": "t1"}}
+    assert reply == {"echo": {"n": 1}}
+    assert told["events"][0]["offset"] == 3
+    assert told["states"] == ["connecting", "open"]
+
+
+def test_a_refusal_is_a_problem_with_its_code(peer, client):
+    def script(n, handler, frame):
+        if "id" in frame:
+            handler.say(
+                {"reply": frame["id"], "ok": False, "error": {"status": 409, "code": "conflict", "detail": "No."}}
+            )
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+    one = client()
+    one.until("told.hellos === 1")
+
+    refused = one.run("socket.request('thing').catch((e) => [e.name, e.status, e.code, e.message])")
+
+    assert refused == ["Problem", 409, "conflict", "No."]
+
+
+@pytest.mark.parametrize("code", [1001, 1012, 4408, 4429, 4999])
+def test_it_comes_back_after(peer, client, code):
+    def script(n, handler, frame):
+        greet(n, handler, frame)
+        if n == 1:
+            handler.close(code)
+
+    peer.script = script
+
+    told = client().until("told.hellos === 2")
+
+    assert told["codes"] == [code]
+    assert told["asked"] == [False, False]
+
+
+@pytest.mark.parametrize("code", [1009, 4400, 4403, 4409])
+def test_it_stops_after(peer, client, code):
+    def script(n, handler, frame):
+        greet(n, handler, frame)
+        handler.close(code)
+
+    peer.script = script
+
+    one = client()
+    told = one.until("told.states.at(-1) === 'stopped'")
+    one.run("new Promise((resolve) => setTimeout(resolve, 300))")
+
+    assert told["codes"] == [code]
+    assert peer.connections == 1
+
+
+def test_a_refused_token_is_replaced_before_it_comes_back(peer, client):
+    def script(n, handler, frame):
+        if frame["data"]["token"] == "stale":
+            handler.close(4401)
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+
+    told = client(["stale", "fresh"]).until("told.hellos === 1")
+
+    assert told["asked"] == [False, True]
+
+
+def test_without_a_new_token_a_refusal_is_the_end(peer, client):
+    peer.script = lambda n, handler, frame: handler.close(4401)
+
+    told = client(["stale", None]).until("told.states.at(-1) === 'stopped'")
+
+    assert told["codes"][-1] == 4401
+    assert peer.connections == 1
+
+
+def test_a_request_that_may_be_repeated_survives_the_connection_with_the_same_id(peer, client):
+    def script(n, handler, frame):
+        if n == 1 and frame["type"] == "thing":
+            handler.close(1012)
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+    one = client()
+    one.until("told.hellos === 1")
+
+    reply = one.run("socket.request('thing', {clientId: 'x'}, {retry: true})")
+
+    assert reply == {"echo": {"clientId": "x"}}
+    sent = [frame for _, frame in peer.frames if frame["type"] == "thing"]
+    assert [frame["id"] for frame in sent] == [sent[0]["id"]] * 2
+
+
+def test_a_request_that_may_not_be_repeated_is_refused_when_the_connection_goes(peer, client):
+    def script(n, handler, frame):
+        if frame["type"] == "thing":
+            handler.close(1012)
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+    one = client()
+    one.until("told.hellos === 1")
+
+    assert one.run("socket.request('thing').catch((e) => e.name)") == "Unreachable"
+    one.until("told.hellos === 2")
+    assert len([frame for _, frame in peer.frames if frame["type"] == "thing"]) == 1
+
+
+def test_a_rate_limited_request_is_sent_again_when_the_server_says(peer, client):
+    def script(n, handler, frame):
+        if frame["type"] == "thing" and len(peer.frames) < 3:
+            error = {"status": 429, "code": "rate_limited", "detail": "Wait.", "retryAfterMs": 100}
+            handler.say({"reply": frame["id"], "ok": False, "error": error})
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+    one = client()
+    one.until("told.hellos === 1")
+
+    assert one.run("socket.request('thing', {}, {retry: true})") == {"echo": {}}
+
+
+def test_silence_is_answered_with_a_ping_and_then_with_a_new_connection(peer, client):
+    def script(n, handler, frame):
+        if frame["type"] == "auth":
+            handler.say({**HELLO, "data": {**HELLO["data"], "heartbeatSeconds": 0.3}})
+
+    peer.script = script
+
+    client().until("told.hellos === 2")
+
+    assert (1, "ping") in [(n, frame["type"]) for n, frame in peer.frames]
+
+
+def test_it_moves_on_when_the_server_is_about_to_stop(peer, client):
+    def script(n, handler, frame):
+        greet(n, handler, frame)
+        if n == 1:
+            handler.say({"event": "reconnect", "data": {"afterMs": 100}})
+
+    peer.script = script
+
+    told = client().until("told.hellos === 2")
+
+    assert told["codes"] == []
+
+
+def test_a_token_is_renewed_on_the_live_connection_before_it_expires(peer, client):
+    peer.script = greet
+
+    one = client(["t1", "t2"], expiresInMs=60_300)
+    one.until("told.asked.length >= 2")
+    one.run("new Promise((resolve) => setTimeout(resolve, 200))")
+
+    auths = [(n, frame["data"]["token"]) for n, frame in peer.frames if frame["type"] == "auth"]
+    assert auths[:2] == [(1, "t1"), (1, "t2")]
