@@ -50,10 +50,19 @@ def animation(kind="GIF", frames=3, width=64, height=48, **options):
 
 
 def video(
-    path: Path, codec="libx264", seconds=1.0, width=320, height=180, sound=None, metadata=None, rate=10, color=None
+    path: Path,
+    codec="libx264",
+    seconds=1.0,
+    width=320,
+    height=180,
+    sound=None,
+    metadata=None,
+    rate=10,
+    color=None,
+    **options,
 ):
     """Write a video; its picture goes from dark to light, or is all of one `color`."""
-    options = {"movflags": "+use_metadata_tags"} if path.suffix == ".mp4" else {}
+    options |= {"movflags": "+use_metadata_tags"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(codec, rate=rate)

@@ -5,6 +5,8 @@ it was filmed, by what device, chapters, data tracks), with the index in front, 
 before they have all of it. The copy is bit-exact: the same upload gives the same bytes and so the same hash.
 """
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ SOUNDS = {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "eac3"}
 _DEMUXERS = {"mp4": "mov", "webm": "matroska"}  # forced, so that nothing is taken for a playlist of other files
 _SEGMENT = b"\x18\x53\x80\x67"
 POSTER_AT = 3.0  # seconds at most, or a tenth of the video: openings are often black
-POSTER_FRAMES = 300  # decoded at most on the way to the poster
+POSTER_FRAMES = 100  # decoded at most on the way to the poster
 
 
 def probe_video(source: Path, folder: Path, kind: Kind) -> dict[str, Any]:
@@ -35,8 +37,10 @@ def probe_video(source: Path, folder: Path, kind: Kind) -> dict[str, Any]:
     """
     (_check_boxes if kind is MP4 else _check_segment)(source)
     try:
-        size = _poster(source, folder / "thumbnail", kind)
-        length = _remux(source, folder / "content", kind)
+        with ThreadPoolExecutor(1) as beside:  # FFmpeg works without the interpreter's lock: two cores are used
+            poster = beside.submit(_poster, source, folder / "thumbnail", kind)
+            length = _remux(source, folder / "content", kind)
+            size = poster.result()
     except av.error.FFmpegError as e:
         if isinstance(e, OSError) and e.errno == 28:  # ENOSPC
             raise Wrong("full", "The server's storage is full.") from e
@@ -125,11 +129,16 @@ def _poster(source: Path, target: Path, kind: Kind) -> tuple[int, int]:
 
 
 def _frame_at(container: InputContainer, stream: VideoStream, seconds: float) -> VideoFrame:
-    """Decode up to the first frame at or after `seconds`; the last one there is, when the video ends before."""
+    """Return a frame from around `seconds`, or the last one there is, when the video ends before.
+
+    Decoding begins at the key frame before `seconds`, which is taken itself unless it is of the opening.
+    """
+    with contextlib.suppress(av.error.FFmpegError):  # live recordings have no index to seek by
+        container.seek(round(seconds * av.time_base))
     found = None
     for count, frame in enumerate(container.decode(stream)):
         found = frame
-        if frame.time is None or frame.time >= seconds or count >= POSTER_FRAMES:
+        if frame.time is None or frame.time >= seconds / 2 or count >= POSTER_FRAMES:
             break
     if found is None:
         raise Wrong("invalid", "The video has no picture that can be decoded.")

@@ -182,6 +182,18 @@ def test_a_video_loses_its_metadata_and_is_the_same_each_time(probe, tmp_path, n
         assert served.index(b"moov") < served.index(b"mdat")  # it can start before it is all there
 
 
+def test_a_live_recording_without_length_or_index_gets_both(probe, tmp_path):
+    path = samples.video(tmp_path / "film.webm", "libvpx-vp9", seconds=2, live="1")
+    with av.open(str(path)) as raw:
+        assert raw.duration is None
+
+    found = probe(path)
+
+    assert found.duration_ms == 2000
+    with av.open(str(found.path)) as served:
+        assert abs(served.duration - 2_000_000) < 200_000
+
+
 def test_a_video_that_was_held_upright_is_measured_as_shown(probe, tmp_path):
     path = samples.video(tmp_path / "film.mp4", width=320, height=180)
     raw = bytearray(path.read_bytes())
