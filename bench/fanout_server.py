@@ -17,15 +17,16 @@ from core.clock import Clock
 from core.events import Event
 from core.metrics import Metrics
 from core.permissions import Actor
-from core.settings import Rate
+from core.settings import Rate, Settings
 from core.tokens import Tokens
+from handlers.door import Door
 from realtime.endpoint import Endpoint
 from realtime.node import Node
 from realtime.presence import RedisPresence
 from realtime.redis_broker import RedisBroker
 from realtime.rules import Rules
 from realtime.shared import Lobby, Shared
-from realtime.sockets import Door, SocketHandler
+from realtime.sockets import SocketHandler
 
 EVENT = {"screenId": "64f0c0ffee64f0c0ffee64f0", "status": "online", "reason": None, "lastSeenAt": "x" * 30}
 CHANNEL = "workspace:64f0c0ffee64f0c0ffee64f1"
@@ -76,13 +77,7 @@ async def serve_marquee(redis_url: str) -> tuple[Any, Any]:
             await node.subscribe(connection, CHANNEL)
 
     shared = Shared(node, Verified(), clock, Rules(frames=Rate(10_000, 1)), Lobby(50))
-    door = Door(
-        ip=lambda r: r.remote_ip or "",
-        token=lambda r: r.headers.get("Authorization", "").removeprefix("Bearer "),
-        request_id=lambda _: "bench",
-        knows_origin=lambda *_: False,
-        protect=lambda _: None,
-    )
+    door = Door(Settings())
 
     async def publish(count: int) -> None:
         await node.publish([Event("screen.status", CHANNEL, EVENT)] * count)

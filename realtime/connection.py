@@ -8,35 +8,24 @@ and frames are handled in the coroutine in which Tornado reads them, one after t
 
 import random
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from tornado.iostream import IOStream
 
 from core.clock import new_id
-from core.errors import Forbidden, Invalid, Problem, RateLimited, Unauthenticated
+from core.errors import Forbidden, Problem, RateLimited, Unauthenticated
 from core.permissions import Actor
-from realtime import frames
+from realtime import dispatch, frames
 from realtime.codes import Close
-from realtime.endpoint import Endpoint, FrameType
+from realtime.endpoint import Endpoint
 from realtime.frames import FrameId
 from realtime.outbox import Outbox, tune
 from realtime.rate import FixedWindow
 from realtime.shared import Shared, Transport
 
 log = structlog.get_logger("marquee.socket")
-
-_AUTH = {"token": {"type": "string", "minlength": 1, "maxlength": 4096, "required": True}}
-
-
-class Asked(NamedTuple):
-    """A client's frame, read and checked."""
-
-    id: FrameId
-    type: FrameType
-    data: dict[str, Any]
 
 
 class Connection(Outbox):
@@ -48,8 +37,8 @@ class Connection(Outbox):
 
     # fmt: off
     __slots__ = (
-        "_deadline", "_frames_seen", "_heard", "_in_lobby", "_shared", "_token", "_transport", "_wrong",
-        "actor", "code", "due", "endpoint", "id", "ip", "place", "user_agent",
+        "_controls_seen", "_deadline", "_frames_seen", "_heard", "_in_lobby", "_token", "_transport", "_wrong",
+        "actor", "code", "due", "endpoint", "id", "ip", "place", "shared", "user_agent",
     )
     # fmt: on
 
@@ -58,10 +47,11 @@ class Connection(Outbox):
     ) -> None:
         super().__init__(shared.node.writer, stream)
         now = time.monotonic()
-        self._shared = shared
+        self.shared = shared
         self._transport = transport
         self._heard = now
         self._frames_seen = FixedWindow(shared.rules.frames)
+        self._controls_seen = FixedWindow(shared.rules.frames)
         self._wrong = FixedWindow(shared.rules.wrong_frames)
         self.endpoint = endpoint
         self.id = new_id()
@@ -77,39 +67,41 @@ class Connection(Outbox):
 
     async def opened(self, token: str | None) -> None:
         """Take up the connection; `token` is what the handshake carried, "" for a header that holds none."""
-        self._shared.node.hub.add(self)
+        self.shared.node.hub.add(self)
         if token is None:
             self._in_lobby = True
-            self._shared.lobby.enter(self.ip)
+            self.shared.lobby.enter(self.ip)
         else:
-            await self._authenticate(token)
+            await self.authenticate(token)
 
     def received(self, message: str | bytes) -> Any:
         """Take one frame; returns an awaitable when there is something to wait for before the next."""
         if self.code is not None:
             return None
-        self.heard()
+        self._heard = time.monotonic()
         if len(message) > frames.MAX_FRAME or len(message) * 4 > frames.MAX_FRAME < _bytes_of(message):
             self.close(Close.FRAME_TOO_LARGE)
             return None
-        self._shared.node.metrics.frames_received.labels(self.endpoint.name).inc()
-        rate = self._shared.rules.frames
+        self.shared.node.metrics.frames_received.labels(self.endpoint.name).inc()
+        rate = self.shared.rules.frames
         count = self._frames_seen.count(self._heard)
         if count > 2 * rate.count:
             self.close(Close.TOO_MANY_FRAMES)
             return None
         if count > rate.count:
-            self._refuse(_id_of(message), RateLimited(self._frames_seen.left(self._heard)))
+            self.refuse(_id_of(message), RateLimited(self._frames_seen.left(self._heard)))
             return None
-        return self._handle(message)
+        return dispatch.handle(self, message)
 
     def heard(self) -> None:
-        """Note a sign of life: a frame, a ping or a pong."""
+        """Note a sign of life, a ping or a pong; a flood of them is one of frames."""
         self._heard = time.monotonic()
+        if self.code is None and self._controls_seen.count(self._heard) > 2 * self.shared.rules.frames.count:
+            self.close(Close.TOO_MANY_FRAMES)
 
     def look(self, now: float) -> None:
         """Do what is due: end what is over time or silent, ping the others."""
-        beat = self._shared.rules.heartbeat_seconds
+        beat = self.shared.rules.heartbeat_seconds
         if now >= self._deadline:
             self.close(Close.UNAUTHENTICATED)
         elif now - self._heard >= 2 * beat:
@@ -138,7 +130,7 @@ class Connection(Outbox):
     async def verify(self) -> None:
         """Close a screen's connection whose credential is no longer good; one that has a new one stays."""
         try:
-            await self._shared.gate.admit(self._token, self.ip)
+            await self.shared.gate.admit(self._token, self.ip)
         except Unauthenticated:
             self.close(Close.UNAUTHENTICATED)
         except Problem as e:
@@ -146,13 +138,13 @@ class Connection(Outbox):
 
     # --- authentication ---------------------------------------------------------------------------------------------
 
-    async def _authenticate(self, token: str) -> bool:
+    async def authenticate(self, token: str) -> bool:
         """Find out who this is, first or again; return whether it was settled. Closes the connection if not."""
         began = time.monotonic()
         try:
-            actor = await self._shared.gate.admit(token, self.ip)
-            if self._shared.node.revoked_since(began, actor.session_id, actor.id):
-                actor = await self._shared.gate.admit(token, self.ip)  # what we were told may be stale already
+            actor = await self.shared.gate.admit(token, self.ip)
+            if self.shared.node.revoked_since(began, actor.session_id, actor.id):
+                actor = await self.shared.gate.admit(token, self.ip)  # what we were told may be stale already
             self._check_actor(actor)
         except Problem as e:
             self.close(_code_of(e), e.code)
@@ -163,7 +155,7 @@ class Connection(Outbox):
         self._token = token if actor.kind == "screen" else ""
         self._deadline = self._ends_at(actor)
         # The first ping comes at a random moment, so that a mass reconnect does not beat in step for ever.
-        first = random.uniform(0, self._shared.rules.heartbeat_seconds)  # noqa: S311 - a spread, not a secret
+        first = random.uniform(0, self.shared.rules.heartbeat_seconds)  # noqa: S311 - a spread, not a secret
         self.due = min(time.monotonic() + first, self._deadline)
         if known is None:
             await self._join()
@@ -178,11 +170,11 @@ class Connection(Outbox):
     def _ends_at(self, actor: Actor) -> float:
         if actor.expires_at is None:
             return float("inf")
-        left = actor.expires_at.timestamp() - self._shared.clock.timestamp()
-        return time.monotonic() + max(left, 0) + self._shared.rules.grace_seconds
+        left = actor.expires_at.timestamp() - self.shared.clock.timestamp()
+        return time.monotonic() + max(left, 0) + self.shared.rules.grace_seconds
 
     async def _join(self) -> None:
-        shared = self._shared
+        shared = self.shared
         assert self.actor is not None
         self._leave_lobby()
         shared.node.joined(self)
@@ -206,81 +198,40 @@ class Connection(Outbox):
 
     # --- frames -----------------------------------------------------------------------------------------------------
 
-    async def _handle(self, message: str | bytes) -> None:
-        asked = self._read(message)
-        if asked is None:
-            return
-        try:
-            data = await asked.type.run(self, asked.data)
-        except Problem as e:
-            self._refuse(asked.id, e)
-        except Exception:
-            log.exception("socket.defect", connection=self.id, endpoint=self.endpoint.name)
-            self._refuse(asked.id, Problem())
-        else:
-            if asked.id is not None or asked.type is PING:
-                self.push(frames.reply_frame(asked.id, data))
-
-    def _read(self, message: str | bytes) -> Asked | None:
-        """Read a frame; a wrong one is answered, and counted, and None returned."""
-        frame_id: FrameId = None
-        try:
-            document = frames.parse(message)
-            frame_id = frames.frame_id(document)
-            name, data = frames.envelope(document)
-            frame_type = _COMMON.get(name) or self.endpoint.frames.get(name)
-            if self.actor is None and frame_type is not AUTH:
-                raise Unauthenticated(detail="The first frame is auth.")
-            if frame_type is None:
-                raise Invalid.field("type", "is not a type of this socket")
-            if self.actor is None:
-                return Asked(None, frame_type, frame_type.checked(data))  # hello is the only answer
-            return Asked(frame_id, frame_type, frame_type.checked(data))
-        except Problem as e:
-            self._refuse(frame_id, e)
-            rate = self._shared.rules.wrong_frames
-            if self._wrong.count(self._heard) >= rate.count:
-                self.close(Close.BAD_FRAMES)
-            return None
-
-    def _refuse(self, frame_id: FrameId, problem: Problem) -> None:
+    def refuse(self, frame_id: FrameId, problem: Problem) -> None:
+        """Answer a frame with what is wrong."""
         self.push(frames.error_frame(frame_id, problem))
+
+    def refuse_wrong(self, frame_id: FrameId, problem: Problem) -> None:
+        """Answer a frame that no good client sends; too many of them end the connection."""
+        self.refuse(frame_id, problem)
+        if self._wrong.count(self._heard) >= self.shared.rules.wrong_frames.count:
+            self.close(Close.BAD_FRAMES)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def _end(self, code: int) -> None:
-        metrics = self._shared.node.metrics
+        metrics = self.shared.node.metrics
         known = code in _KNOWN_CODES
         metrics.connections_closed.labels(self.endpoint.name, str(code) if known else "other").inc()
         self.due = float("inf")
         self._leave_lobby()
-        self._shared.node.gone(self)
+        self.shared.node.gone(self)
 
     def _leave_lobby(self) -> None:
         if self._in_lobby:
             self._in_lobby = False
-            self._shared.lobby.leave(self.ip)
+            self.shared.lobby.leave(self.ip)
 
     def _overflow(self) -> None:
-        self._shared.node.metrics.slow_clients.inc()
+        self.shared.node.metrics.slow_clients.inc()
         log.info("socket.too_slow", connection=self.id, endpoint=self.endpoint.name, waiting=self.waiting)
         self.close(Close.TOO_SLOW)
 
     def _dropped(self) -> None:
-        self._shared.node.metrics.dropped.inc()
+        self.shared.node.metrics.dropped.inc()
 
 
-async def _auth(connection: Connection, data: Mapping[str, Any]) -> None:
-    await connection._authenticate(data["token"])
-
-
-async def _ping(connection: Connection, _data: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"serverTime": connection._shared.clock.now()}
-
-
-AUTH = FrameType(_AUTH, _auth, "Authenticate, or extend a live connection with a fresh access token.")
-PING = FrameType({}, _ping, "Ask for a reply, for clients that cannot see WebSocket pings.")
-_COMMON = {"auth": AUTH, "ping": PING}
 _KNOWN_CODES = frozenset({1000, 1001, 1005, 1006, *Close})
 
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -229,7 +230,9 @@ class Node:
             connection.push(frames.event_frame("reconnect", {"afterMs": after}))
         if len(self.hub):
             self._left.clear()
-            await asyncio.wait([asyncio.ensure_future(self._left.wait())], timeout=seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._left.wait()
         for connection in self.hub:
             connection.close(Close.RESTART)
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 
 import structlog
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.iostream import IOStream
 from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
@@ -83,9 +84,14 @@ class SocketHandler(WebSocketHandler):
             ip=self._ip,
             user_agent=self.request.headers.get("User-Agent", "")[:500],
         )
-        # An idle connection keeps its handler: about 6 KB of headers that nobody reads again.
-        self.request.headers = self._headers = _NO_HEADERS
+        # Tornado keeps the handshake for as long as the socket lives: 2 KB that nobody reads again.
+        self.request.headers.clear()
+        self._headers = _NO_HEADERS
         await self.connection.opened(token)
+
+    def _detach_stream(self) -> IOStream:
+        """Take the stream without Tornado's seven reminders on the instance, which cost 1.5 KB a socket."""
+        return self.detach()
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Give a frame to the connection; Tornado reads the next one when the awaitable is done."""

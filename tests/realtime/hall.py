@@ -9,6 +9,7 @@ from tornado.web import Application
 from core.breaker import Breaker, connect
 from core.events import Event, workspace_channel
 from core.metrics import Metrics
+from handlers.door import Door
 from realtime.dashboard import DashboardEndpoint
 from realtime.gate import AccessGate
 from realtime.node import Node
@@ -34,7 +35,7 @@ class Hall:
         gate = AccessGate(marquee.stores.access, marquee.limits)
         lobby = Lobby(self.rules.unauthenticated_per_ip)
         self.shared = Shared(self.node, gate, marquee.clock, self.rules, lobby)
-        given = {"shared": self.shared, "door": marquee.door()}
+        given = {"shared": self.shared, "door": Door(settings)}
         self._routes = [("/ws/dashboard", SocketHandler, {**given, "endpoint": DashboardEndpoint(self.shared)})]
 
     async def start(self):

@@ -219,6 +219,15 @@ async def test_a_hundred_frames_a_second_are_4429(calm, owner):
     assert await wire.closed_with() == 4429
 
 
+@pytest.mark.parametrize("opcode", [0x9, 0xA])
+async def test_a_flood_of_pings_or_pongs_is_4429_too(calm, owner, opcode):
+    wire = await calm.open(owner)
+
+    wire.writer.write(masked(b"", opcode) * 500)
+
+    assert await wire.closed_with() == 4429
+
+
 @pytest.mark.parametrize("size", [65_537, 66_000, 200_000])
 async def test_a_frame_over_64_kib_is_1009(calm, owner, size):
     wire = await calm.open(owner)
