@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core import resources as r
-from core.shapes import Field, Shape, enum, flag, ident, integer, moment, nullable, one, text
+from core.shapes import Field, Shape, enum, flag, ident, integer, mapping, moment, nullable, one, optional, text
 
 CONTROL = "control"
 
@@ -54,6 +54,11 @@ def screen_channel(screen_id: str) -> str:
 def user_channel(user_id: str) -> str:
     """Return the channel that all of a user's connections hear."""
     return f"user:{user_id}"
+
+
+def room_channel(room_id: str) -> str:
+    """Return the channel of a room's log."""
+    return f"room:{room_id}"
 
 
 def _data(**fields: Field) -> Shape:
@@ -116,8 +121,11 @@ CONNECTION_EVENTS = {
     "hello": Shape(
         "",
         connectionId=ident(),
+        user=optional(one(Shape("Greeted", "Who the connection belongs to.", id=ident()))),
+        screen=optional(one(Shape("Greeted", "Who the connection belongs to.", id=ident()))),
         heartbeatSeconds=integer(),
         serverTime=moment(),
+        limits=mapping(integer()),
     ),
     "reconnect": _data(afterMs=integer()),
     "unsubscribed": _data(code=text()),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.events import CONNECTION_EVENTS
 from core.tokens import Tokens, screen_token
 from realtime.rules import Rules
 from tests.realtime.wire import Wire, masked
@@ -30,6 +31,7 @@ async def test_a_token_at_the_handshake_is_greeted(calm, owner):
 
     assert wire.status == 101
     assert hello.keys() == {"event", "data"}
+    assert hello["data"].keys() == CONNECTION_EVENTS["hello"].fields.keys() - {"screen"}
     assert hello["data"]["user"] == {"id": owner.id}
     assert hello["data"]["heartbeatSeconds"] == 25
     assert hello["data"]["limits"] == {"frameBytes": 65536, "frames": 60, "framesSeconds": 10}
