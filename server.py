@@ -30,7 +30,7 @@ from handlers.base import Edge
 from handlers.door import Door
 from models import base, indexes
 from models.health import Health
-from models.storage import open_storage
+from models.storage.opening import open_storage
 from models.stores import Stores
 from realtime import routes
 from realtime.gate import AccessGate
