@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from core.clock import Clock
+from core.metrics import Metrics
 
 T = TypeVar("T")
 SOCKET_SECONDS = 0.5  # a frozen server must not hold a request (design, section 5)
@@ -36,13 +37,18 @@ def connect(url: str) -> "Redis":
 
 
 class Breaker:
-    """Stands before one Redis client; `client` is there for those who handle its errors themselves."""
+    """Stands before one Redis client; `client` is there for those who handle its errors themselves.
 
-    def __init__(self, client: "Redis", clock: Clock, *, pause: float = 1.0) -> None:
+    `metrics` are told whether it answers, as each call finds it.
+    """
+
+    def __init__(self, client: "Redis", clock: Clock, *, pause: float = 1.0, metrics: Metrics | None = None) -> None:
         self.client = client
         self._clock = clock
         self._pause = pause
+        self._metrics = metrics
         self._closed_again_at = 0.0
+        self._answered = False
 
     @property
     def up(self) -> bool:
@@ -54,7 +60,16 @@ class Breaker:
         if not self.up:
             raise RedisAway
         try:
-            return await call(self.client)
+            answer = await call(self.client)
         except (RedisError, OSError, TimeoutError) as e:
             self._closed_again_at = self._clock.monotonic() + self._pause
+            self._answered = False
+            if self._metrics is not None:
+                self._metrics.redis_up.set(0)
+                self._metrics.store_errors.labels("redis").inc()
             raise RedisAway(str(e)) from e
+        if not self._answered:
+            self._answered = True
+            if self._metrics is not None:
+                self._metrics.redis_up.set(1)
+        return answer

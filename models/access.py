@@ -8,7 +8,7 @@ cannot undo a revocation. Each process also reads the latest revocations from Mo
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ _FILL = (Path(__file__).parent / "access_fill.lua").read_text()
 _DROP = (Path(__file__).parent / "access_drop.lua").read_text()
 CACHE_MS = 60_000  # bounds how long a lost invalidation could matter; the poll closes it in a second anyway
 REMEMBER_SECONDS = 1.0  # without Redis: how long this process trusts what it has just read
-LOOK_BACK = timedelta(seconds=10)  # of the poll: ten of its rounds, for clocks and slow commits
+LOOK_BACK = timedelta(seconds=10)  # of the poll, before its last round: for clocks and slow commits
 SCREEN: Literal["screen"] = "screen"
 
 
@@ -54,7 +54,8 @@ class Access:
         self._drop = ground.redis.client.register_script(_DROP)
         self._denied: dict[str, float] = {}
         self._recent: dict[str, tuple[Document, float]] = {}
-        self._polled = False
+        self._polled_at: datetime | None = None
+        self._told: dict[str, datetime] = {}
 
     async def admit(self, token: str, ip: str) -> tuple[Actor, Window]:
         """Return who `token` stands for and where they stand in their rate limit; counts one.
@@ -193,27 +194,28 @@ class Access:
             await self._ground.events.publish([control(ACCESS_CHANGED, userId=user_id)])
 
     async def latest(self) -> Revoked:
-        """Return what was revoked in the last seconds (at the first call: the life of an access token).
+        """Return what was revoked since the last call (at the first one: in the life of an access token).
 
-        For a callback that runs every second in each process, which closes what it names.
+        For a job that runs every second in each process, which closes what this names. Each revocation is named
+        once, however often it is read: the last seconds are read again and again, for clocks and slow commits.
         """
         now = self._ground.clock.now()
-        life = timedelta(seconds=ACCESS_SECONDS)
+        since = now - timedelta(seconds=ACCESS_SECONDS) if self._polled_at is None else self._polled_at - LOOK_BACK
         sessions, others = await asyncio.gather(
-            self._sessions.find(
-                {"revokedAt": {"$gte": now - (LOOK_BACK if self._polled else life)}}, projection={"_id": 1}
-            ),
-            self._revocations.find({"at": {"$gte": now - LOOK_BACK}}),
+            self._sessions.find({"revokedAt": {"$gte": since}}, projection={"revokedAt": 1}),
+            self._revocations.find({"at": {"$gte": since}}),
         )
-        self._polled = True
-        ids = [s["_id"] for s in sessions]
-        self._deny(ids)
-        subjects: dict[str, list[str]] = {"user": [], SCREEN: []}
-        for other in others:
-            kind, _, subject = other["_id"].partition(":")
+        found = {f"session:{s['_id']}": s["revokedAt"] for s in sessions} | {o["_id"]: o["at"] for o in others}
+        fresh = [each for each, at in found.items() if self._told.get(each) != at]
+        subjects: dict[str, list[str]] = {"session": [], "user": [], SCREEN: []}
+        for each in fresh:
+            kind, _, subject = each.partition(":")
             subjects[kind].append(subject)
+        self._polled_at, self._told = now, found
+        self._deny(subjects["session"])
+        if fresh:
             self._recent.clear()
-        return Revoked(ids, subjects[SCREEN], subjects["user"])
+        return Revoked(subjects["session"], subjects[SCREEN], subjects["user"])
 
     def _deny(self, session_ids: list[str]) -> None:
         """Refuse these sessions in this process until their access tokens have ended by themselves."""

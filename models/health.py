@@ -1,6 +1,8 @@
 """Whether the stores answer, for readiness and for `python server.py check`."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 
 from core.breaker import RedisAway
 from models.base import Ground, translated
@@ -18,11 +20,15 @@ class Health:
     async def ready(self) -> tuple[bool, dict[str, str]]:
         """Return whether requests can be served, and the state of each part: `ok` or what is wrong."""
         mongodb, redis = await asyncio.gather(self._mongodb(), self._redis())
-        self._ground.metrics.redis_up.set(redis == "ok")
         checks = {"mongodb": mongodb, "redis": redis}
         if self.draining:
             checks["process"] = "draining"
         return mongodb == "ok" and not self.draining, checks
+
+    async def measure(self) -> dict[str, float | None]:
+        """Return how long each store takes to answer a ping, in milliseconds; None for one that does not."""
+        mongodb, redis = await asyncio.gather(_timed(self._mongodb), _timed(self._redis))
+        return {"mongodbMs": mongodb, "redisMs": redis}
 
     async def _mongodb(self) -> str:
         try:
@@ -38,3 +44,9 @@ class Health:
         except RedisAway:
             return "away"
         return "ok"
+
+
+async def _timed(ping: Callable[[], Awaitable[str]]) -> float | None:
+    began = time.perf_counter()
+    answer = await ping()
+    return round((time.perf_counter() - began) * 1000, 1) if answer == "ok" else None

@@ -34,6 +34,8 @@ DAY = 86_400
 
 INDEXES: dict[str, Sequence[IndexModel]] = {
     "server": [],
+    "processes": [ends("at", 3600)],
+    "health": [ends("at", 7 * DAY)],
     "users": [
         by(("emailFolded", UP), unique=True),
         by(("usernameFolded", UP), unique=True),

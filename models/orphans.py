@@ -22,12 +22,15 @@ class Orphans:
 
     async def sweep(self) -> dict[str, int]:
         """Remove what is due, and return how many of each; again, or by two at once, is no harm."""
-        before = self._clock.timestamp() - OLD_SECONDS
         return {
             "contents": await self._blobs.sweep(),
             "tickets": await self._tickets.sweep(),
-            "files": await asyncio.to_thread(_remove_old, self._incoming, before),
+            "files": await self.sweep_files(),
         }
+
+    async def sweep_files(self) -> int:
+        """Remove what uploads have left in this machine's `incoming` folder; return how many."""
+        return await asyncio.to_thread(_remove_old, self._incoming, self._clock.timestamp() - OLD_SECONDS)
 
 
 def _remove_old(folder: Path, before: float) -> int:

@@ -11,6 +11,7 @@ from models.beats import Beats
 from models.blobs import Blobs
 from models.commands import Commands
 from models.emergencies import Emergencies
+from models.health_log import HealthLog
 from models.idempotency import Idempotency
 from models.intake import Intake
 from models.leases import Leases
@@ -46,6 +47,7 @@ class Stores:
         storage: Storage,
     ) -> None:
         self.idempotency = Idempotency(ground)
+        self.health_log = HealthLog(ground)
         self.access = Access(ground, tokens)
         self.users = Users(ground, presence)
         self.sessions = Sessions(ground, tokens, self.access, self.users)

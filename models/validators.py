@@ -29,6 +29,8 @@ def holds(**properties: Rule) -> Rule:
 
 
 VALIDATORS: dict[str, Rule] = {
+    "processes": holds(_id=STRING, at=MOMENT, host=STRING, pid=WHOLE, startedAt=MOMENT),
+    "health": holds(_id=STRING, at=MOMENT, screens={"bsonType": "object"}, processes={"bsonType": "array"}),
     "users": holds(
         _id=STRING,
         emailFolded=STRING,
