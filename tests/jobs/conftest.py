@@ -1,0 +1,65 @@
+import asyncio
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from core import logs
+from core.breaker import connect
+from core.metrics import Metrics
+from jobs.leader import Leader
+from tests.realtime.redis_process import RedisProcess
+
+
+async def come_true(check, seconds=10.0):
+    """Wait until `check()`, which may be a coroutine function, is true; return what it returned."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = check()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came true")
+
+
+@pytest.fixture
+def eventually():
+    return come_true
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis of this test's own, to be killed and frozen."""
+    process = RedisProcess(tmp_path)
+    yield process
+    process.thaw_if_alive()
+    process.kill()
+
+
+@pytest.fixture
+def lines():
+    """What is logged, as dicts."""
+    logs.configure("console", "info")
+    with capture_logs() as captured:
+        yield captured
+    logs.configure("console", "error")
+
+
+@pytest.fixture
+def leaders(io_loop, settings, clock):
+    """Make claims to lead, as that many processes would: with locks that last 0.6 s and are renewed every 0.1 s."""
+    made = []
+
+    def make(url=settings.redis_url, **times):
+        client = connect(url)
+        times = {"lease_seconds": 0.6, "renew_seconds": 0.1, **times}
+        leader = Leader(client, settings.redis_prefix, clock, Metrics(), **times)
+        made.append((leader, client))
+        return leader
+
+    yield make
+    for leader, client in made:
+        io_loop.run_sync(leader.stop)
+        io_loop.run_sync(client.aclose)
