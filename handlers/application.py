@@ -15,6 +15,7 @@ from handlers import (
     emergencies,
     media,
     media_content,
+    openapi,
     pages,
     playlists,
     screens,
@@ -27,7 +28,7 @@ from handlers.endpoint import compile_route, refuse_undeclared
 from handlers.headers import protection
 from handlers.requests import MAX_JSON, new_request_id
 
-MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, system)
+MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, system, openapi)
 Route = tuple[str, type[ApiHandler]]
 
 
@@ -50,6 +51,7 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
         default_handler_class=NotFoundHandler,
         default_handler_args={"edge": edge, "route": "(none)"},
         settings=settings,
+        openapi=openapi.document(routes),
         log_function=_no_log,
         compress_response=False,
     )

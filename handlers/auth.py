@@ -54,7 +54,7 @@ class SessionHandler(ApiHandler):
         return "; ".join(parts)
 
     def cookie_token(self, *, strict: bool = True) -> str | None:
-        """Return the refresh cookie, which counts only from our own pages: elsewhere Forbidden, or None unless strict."""
+        """Return the refresh cookie, which counts only from our own pages: Forbidden elsewhere, None if not `strict`."""
         token = self.get_cookie(COOKIE)
         if not token:
             return None
@@ -93,7 +93,9 @@ class LoginHandler(SessionHandler):
 class RefreshHandler(SessionHandler):
     """`/api/auth/refresh`."""
 
-    @endpoint(needs="nobody", body=REFRESH, returns=r.SESSION, counted=False, idempotent=False, problems=(401, 403))
+    @endpoint(
+        needs="nobody", body=REFRESH, returns=r.SESSION, counted=False, idempotent=False, problems=(401, 403, 429)
+    )
     async def post(self, body: Json) -> Any:
         """Get a new access token and a new refresh token.
 

@@ -39,7 +39,9 @@ PICTURE = {
 class PairingsHandler(ApiHandler):
     """`/api/display/pairing`."""
 
-    @endpoint(needs="nobody", body=OPEN, returns=r.PAIRING, status=201)
+    @endpoint(
+        needs="nobody", body=OPEN, returns=r.PAIRING, status=201, location="/api/display/pairing/{pairingId}/claim"
+    )
     async def post(self, body: Json) -> Document:
         """Begin to pair: get a code to show and a secret to ask with."""
         told = body.get("player", {})

@@ -78,7 +78,7 @@ class MemberHandler(ApiHandler):
         """Change a member's role."""
         return await self.stores.workspaces.set_role(id, userId, body["role"], by=self.actor)
 
-    @endpoint(needs="workspaces:read", problems=(404, 409))
+    @endpoint(needs="workspaces:read", problems=(403, 404, 409))
     async def delete(self, id: str, userId: str) -> None:
         """Remove a member, or leave."""
         await self.stores.workspaces.remove(id, userId, by=self.actor)

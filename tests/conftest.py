@@ -19,6 +19,7 @@ from core import logs
 from core.settings import Rate, Settings
 from deploy.embedded import EmbeddedStores
 from server import Marquee
+from tests import described
 from tests.clients import Api, Person
 from tests.movable_clock import MovableClock
 
@@ -133,7 +134,7 @@ def marquee(servers):
 @pytest.fixture
 def api(marquee):
     """Speaks HTTP and WebSocket to `marquee`."""
-    client = Api(marquee.port)
+    client = Api(marquee.port, check=described.check)
     yield client
     client.close()
 
