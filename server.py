@@ -28,6 +28,7 @@ from deploy.launch import completed
 from handlers import application
 from handlers.base import Edge
 from handlers.door import Door
+from jobs import schedule
 from models import base, indexes
 from models.health import Health
 from models.storage.opening import open_storage
@@ -37,7 +38,6 @@ from realtime.gate import AccessGate
 from realtime.node import Node
 from realtime.presence import RedisPresence
 from realtime.redis_broker import RedisBroker
-from realtime.revocations import Revocations
 
 
 class Marquee:
@@ -49,9 +49,10 @@ class Marquee:
         self.clock = clock or Clock()
         self.metrics = Metrics()
         self.mongo = base.connect(settings.mongodb_url or "")
-        self.redis = breaker.Breaker(breaker.connect(settings.redis_url or ""), self.clock)
+        self.redis = breaker.Breaker(breaker.connect(settings.redis_url or ""), self.clock, metrics=self.metrics)
         self.limits = Limits(self.redis, settings.redis_prefix, settings, self.clock)
         self.passwords = Passwords(settings.password_pepper, cost=password_cost)
+        self.metrics.password_hashes_waiting.set_function(lambda: self.passwords.waiting)
         presence = RedisPresence(self.redis, settings.redis_prefix, self.metrics)
         broker = RedisBroker(self.redis.client, settings.redis_prefix, self.metrics)
         self.node = Node(broker=broker, presence=presence, clock=self.clock, metrics=self.metrics)
@@ -68,8 +69,8 @@ class Marquee:
             storage=open_storage(settings, Signatures(settings.secret_key, settings.secret_key_previous)),
         )
         self.node.on_seen(self.stores.users.seen)
-        self.revocations = Revocations(self.stores.access, self.node)
         self.health = Health(self.ground)
+        self.jobs = schedule.build(self.ground, self.stores, self.health, self.node)
         self.edge = Edge(
             self.stores, self.stores.access, settings, self.limits, self.metrics, self.clock, self.health.ready
         )
@@ -85,7 +86,7 @@ class Marquee:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""
         await indexes.ensure(self.mongo, self.settings.mongodb_database)
         await self.node.start()
-        self.revocations.start()
+        await self.jobs.start()
         app = application.build(self.edge, self.settings, self.sockets())
         self.http = application.listen(app, self.settings.port, self.settings.host)
         self.port = application.bound_port(self.http)
@@ -95,7 +96,8 @@ class Marquee:
         self.health.draining = True
         await self.node.drain(drain)
         self.http.stop()
-        self.revocations.stop()
+        await self.jobs.stop()
+        await self.stores.tickets.stop()
         await self.node.stop()
         await self.http.close_all_connections()
         self.passwords.close()
