@@ -105,8 +105,7 @@ class HeartbeatHandler(ApiHandler):
         agent = self.request.headers.get("User-Agent", "")[:300] or None
         revision = await self.stores.beats.beat(self.actor.id, body, user_agent=agent, ip=self.ip)
         commands = await self.stores.commands.unfinished(self.actor.id)
-        if commands:
-            await self.stores.commands.mark_sent([each["_id"] for each in commands if each["state"] == "queued"])
+        await self.stores.commands.mark_sent([each["_id"] for each in commands if each["state"] == "queued"])
         return {"revision": revision, "serverTime": self.edge.clock.now(), "commands": commands}
 
 

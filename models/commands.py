@@ -109,6 +109,8 @@ class Commands:
 
     async def mark_sent(self, command_ids: Sequence[str]) -> None:
         """Note that these were handed to their screens: to a live connection, or in a beat's answer."""
+        if not command_ids:
+            return
         sent = {"_id": {"$in": list(command_ids)}, "state": "queued"}
         now = self._ground.clock.now()
         if await self._docs.update_all(sent, {"$set": {"state": "sent", "sentAt": now}}):

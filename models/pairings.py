@@ -112,10 +112,9 @@ class Pairings:
     async def _hand_over(self, pairing: Document, tokens: list[str]) -> Document:
         """Make the display's token the screen's credential, unless it is already, and return it."""
         query = {"_id": pairing["screenId"], "pairingId": pairing["_id"]}
-        if await self._screens.update(
-            {**query, "credentialHash": None}, {"$set": {"credentialHash": digest(tokens[0])}}
-        ):
-            await self._access.forget(pairing["screenId"], SCREEN)
+        credential = {"$set": {"credentialHash": digest(tokens[0])}}
+        await self._screens.update({**query, "credentialHash": None}, credential)
+        await self._access.forget(pairing["screenId"], SCREEN)  # who asked before has left a "no" in the cache
         screen = await self._screens.get(query, projection={"name": 1, "credentialHash": 1})
         stored = screen["credentialHash"] if screen else ""
         token = next((token for token in tokens if same(digest(token), stored)), None)

@@ -5,6 +5,7 @@ is playing is in Redis before it is here (models/leases.py): reads join the two,
 never ahead of a fresh read.
 """
 
+import asyncio
 import builtins
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from models.revisions import Revisions
 from models.statuses import Statuses
 
 MOST_AT_ONCE = 500
+_REVOKED_AT_ONCE = 20  # of the store's 100 connections
 UNKNOWN = NotFound(detail="There is no such screen in this workspace.").frame()
 
 
@@ -258,8 +260,9 @@ class Screens:
     async def _clean_up(self, screens: Sequence[Document]) -> None:
         """End the credentials of screens that were deleted, tell of it, and delete what was theirs."""
         ids = [screen["_id"] for screen in screens]
-        for one in ids:
-            await self._access.revoke_screen(one)
+        for start in range(0, len(ids), _REVOKED_AT_ONCE):
+            some = ids[start : start + _REVOKED_AT_ONCE]
+            await asyncio.gather(*(self._access.revoke_screen(one) for one in some))
         await self._commands.drop(ids)
         await self._statuses.drop(ids)
         await self.forget_live(ids)
