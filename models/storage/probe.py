@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import structlog
 
-from core.errors import Invalid, Problem, StorageFull, UnsupportedType
+from core.errors import Invalid, Problem, StorageFull, Unavailable, UnsupportedType
 
 log = structlog.get_logger("marquee.probe")
 
@@ -88,25 +88,44 @@ async def _work(mode: str, source: Path, folder: Path, seconds: float) -> dict[s
         env={"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        limit=OUTPUT,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
+    assert process.stderr is not None
+    answer, said = b"", b""
     try:
         async with asyncio.timeout(seconds):
-            answer = await process.stdout.readline()
-            code = await process.wait()
-        found = json.loads(answer) if code == 0 else None
-    except (TimeoutError, ValueError):
-        found, code = None, None
+            answer, said = await asyncio.gather(_last_of(process.stdout), _last_of(process.stderr))
+            await process.wait()
+    except TimeoutError:
+        said = b"took too long"
     finally:
         if process.returncode is None:
             process.kill()
             await asyncio.shield(process.wait())
-    if not isinstance(found, dict):
-        log.warning("probe.failed", mode=mode, code=code)
-        raise Invalid(detail=UNREADABLE)
-    return found
+    return _read(process.returncode, answer, said.decode(errors="replace"))
+
+
+async def _last_of(stream: asyncio.StreamReader) -> bytes:
+    """Read `stream` to its end, and return the last of it: it may say more than it is asked."""
+    kept = b""
+    while piece := await stream.read(OUTPUT):
+        kept = (kept + piece)[-OUTPUT:]
+    return kept
+
+
+def _read(status: int | None, answer: bytes, said: str) -> dict[str, Any]:
+    """Return what the worker found. Raises Invalid where the file has ended it, Unavailable where we have."""
+    try:
+        found = json.loads(answer) if status == 0 else None
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    log.warning("probe.failed", status=status, said=said[-1000:])
+    if status is not None and status > 0:
+        raise Unavailable(detail="Media cannot be checked at the moment: try again.")
+    raise Invalid(detail=UNREADABLE)
 
 
 def _problem(kind: str, detail: str) -> Problem:

@@ -4,7 +4,8 @@
 
 Writes `content` and `thumbnail` into `<folder>` and one JSON line to stdout: what they are, or
 `{"wrong": {"kind", "detail"}}`. It gets no secrets in its environment, cannot gain rights, opens no
-address, and dies with the server that started it. Any other end of it counts as "could not be read".
+address, and dies with the server that started it. An end by a signal counts as "could not be read"; an
+end with a status of its own is a defect of ours.
 """
 
 import ctypes
@@ -77,7 +78,9 @@ def main(arguments: list[str]) -> int:
     except OSError as e:
         kind = "full" if e.errno in {errno.ENOSPC, errno.EDQUOT} else "invalid"
         result = {"wrong": {"kind": kind, "detail": "The file is damaged or cut off."}}
-    except (MemoryError, ValueError, ArithmeticError, LookupError, SyntaxError, EOFError) as e:  # as Pillow raises
+    except ImportError:
+        raise  # a defect of the server, not of the file
+    except Exception as e:  # noqa: BLE001 - Pillow and FFmpeg raise nearly everything at files made to break them
         print(repr(e), file=sys.stderr)
         result = {"wrong": {"kind": "invalid", "detail": "The file could not be read."}}
     print(json.dumps(result))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from core.errors import Invalid, StorageFull, UnsupportedType
+from core.errors import Invalid, StorageFull, Unavailable, UnsupportedType
 from models.storage import probe as probing
 from models.storage.probe import Prober
 from tests import samples
@@ -346,23 +346,35 @@ def test_a_worker_that_is_killed_refuses_the_file(tmp_path):
     asyncio.run(job())
 
 
-def test_two_work_at_once_and_the_third_waits(tmp_path):
+def test_a_worker_that_cannot_start_is_no_fault_of_the_file(probe, monkeypatch, tmp_path):
+    monkeypatch.setattr(probing, "ROOT", tmp_path)
+    with pytest.raises(Unavailable):
+        probe(samples.image_bytes())
+
+
+def test_two_work_at_once_and_the_third_waits(tmp_path, monkeypatch):
     source = tmp_path / "source"
-    source.write_bytes(samples.image_bytes("PNG", width=8000, height=8000))
-    most = 0
+    source.write_bytes(samples.image_bytes("PNG"))
+    work, active, most = probing._work, 0, 0
+
+    async def counted(*given):
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        try:
+            return await work(*given)
+        finally:
+            active -= 1
 
     async def job():
-        nonlocal most
         prober = Prober()
-        folders = [tmp_path / str(i) for i in range(4)]
+        folders = [tmp_path / str(i) for i in range(5)]
         for folder in folders:
             folder.mkdir()
-        tasks = [asyncio.create_task(prober.probe(source, folder)) for folder in folders]
-        while not all(task.done() for task in tasks):
-            most = max(most, len(workers()))
-            await asyncio.sleep(0.01)
-        assert len({(await task).sha256 for task in tasks}) == 1
+        found = await asyncio.gather(*[prober.probe(source, folder) for folder in folders])
+        assert len({each.sha256 for each in found}) == 1
 
+    monkeypatch.setattr(probing, "_work", counted)
     asyncio.run(job())
     assert most == 2
 
