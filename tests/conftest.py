@@ -107,7 +107,12 @@ def clock():
 
 
 @pytest.fixture
-def servers(io_loop, settings, clock):
+def jobs_by_hand():
+    """Keep the servers' jobs at rest, for tests that call what a job calls: `usefixtures("jobs_by_hand")`."""
+
+
+@pytest.fixture
+def servers(request, io_loop, settings, clock):
     """Start further servers: `servers()` is one more process's worth on the same stores."""
     started = []
 
@@ -115,6 +120,8 @@ def servers(io_loop, settings, clock):
         async def begin():
             marquee = Marquee(replace(settings, **changes), clock, password_cost=4)
             await marquee.start()
+            if "jobs_by_hand" in request.fixturenames:
+                await marquee.jobs.stop()
             return marquee
 
         started.append(io_loop.run_sync(begin))

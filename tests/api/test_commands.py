@@ -8,6 +8,8 @@ import pytest
 from tests.api.displays import eventually, pair
 from tests.api.stock import NOTHING, move_clock, told
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 ONE = "/api/screens/commands"
 
 

@@ -8,6 +8,8 @@ import pytest
 from core.validation import parse_moment
 from tests.api.stock import Stock, item, make_playlist, move_clock, raise_emergency, told
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 EMERGENCIES = "/api/emergencies"
 COUNTS = ("targets", "showing", "pending", "offline")
 

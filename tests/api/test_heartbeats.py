@@ -9,6 +9,8 @@ from core.errors import Unauthenticated, Unavailable
 from tests.api.displays import eventually, pair, screen
 from tests.api.stock import NOTHING, Stock, told
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 BEAT = "/api/display/heartbeat"
 PLAYING = {"itemId": "i1", "mediaId": "m1", "startedAt": "2026-01-01T00:00:00.000Z"}
 SCREEN_EVENTS = ("screen.status", "screen.sync", "screen.playing")

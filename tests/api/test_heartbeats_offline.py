@@ -11,6 +11,8 @@ from models.leases import Beaten
 from tests.api.displays import pair, screen
 from tests.api.stock import told
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 LIFE = 3.2 * 15  # seconds that a beat counts for, at 15 s a beat
 
 

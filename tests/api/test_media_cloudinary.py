@@ -12,6 +12,8 @@ from tests import samples
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form, upload
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 
 @pytest.fixture
 def standin():

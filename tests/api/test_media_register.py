@@ -11,6 +11,8 @@ from core.errors import Unavailable
 from tests import samples
 from tests.uploads import upload
 
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+
 
 @pytest.fixture
 def second(marquee, servers):
