@@ -41,7 +41,7 @@ class LiveServer:
         """Start it and return once it answers that it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, os.environ.get("MARQUEE_TEST_SERVER", "server.py")],
+                [sys.executable, "server.py"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,

@@ -14,8 +14,8 @@ export class Commands {
   #queue = Promise.resolve();
   #queued = new Set();
 
-  constructor({ store, uplink, clock, actions, onTrouble }) {
-    Object.assign(this, { store, uplink, clock, actions, onTrouble });
+  constructor({ store, uplink, actions, onTrouble }) {
+    Object.assign(this, { store, uplink, actions, onTrouble });
   }
 
   /** Take in a command that may have come before. One runs at a time, in the order they came. */
@@ -43,11 +43,10 @@ export class Commands {
       await this.#report(known); // the server has not heard: it would not ask again
       return;
     }
-    if (Date.parse(command.expiresAt) <= this.clock.now()) return;
     try {
-      await this.uplink.accept(command.id);
+      await this.uplink.accept(command.id); // the server judges by its own clock whether it is too late
     } catch {
-      return; // too late, or the link is gone: then it comes again with the next one
+      return; // it is, or the link is gone: then it comes again with the next one
     }
     const { ok, result = null, after = null } = await this.#run(command);
     const outcome = { id: command.id, ok, result, reported: false };

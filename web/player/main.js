@@ -18,7 +18,7 @@ const find = (selector) => document.querySelector(selector);
 async function main() {
   const shell = new Shell();
   const store = await openStore();
-  const clock = new ServerClock({ wallOffsetMs: (await store.get("clock")) ?? 0 });
+  const clock = new ServerClock({ wallOffsetMs: offsetOf(await store.get("clock")) });
   const cache = new MediaCache({ store, hash: startHashing() });
   const room = measureRoom();
   const player = new Player({
@@ -38,6 +38,11 @@ async function main() {
   player.notices.listen(window);
   startShell(player);
   await player.run();
+}
+
+/** What to add to this device's clock; one that lost its time in a power cut at least does not go back in it. */
+function offsetOf(kept) {
+  return kept ? Math.max(kept.wallOffsetMs, kept.at - Date.now()) : 0;
 }
 
 /** The worker installs beside the player: a screen does not wait for what it needs only in an outage. */

@@ -2,7 +2,6 @@
 
 import { Backoff, sleep } from "../shared/backoff.js";
 import { Unreachable } from "../shared/client.js";
-import { MediaFault } from "./cache.js";
 import { mediaOf } from "./schedule.js";
 
 const RECONCILE_MS = 300_000; // a look without being told: new URL windows have new ETags, and nothing else says so
@@ -26,8 +25,8 @@ export class ManifestSync {
   #running = false;
   #awaited = null; // the error after which an attempt is waiting for the next
 
-  constructor({ api, cache, store, onHeld, onReady, onTrouble, onRefused, backoff = new Backoff() }) {
-    Object.assign(this, { api, cache, store, onHeld, onReady, onTrouble, onRefused, backoff });
+  constructor({ api, cache, clock, store, onHeld, onReady, onTrouble, onRefused, backoff = new Backoff() }) {
+    Object.assign(this, { api, cache, clock, store, onHeld, onReady, onTrouble, onRefused, backoff });
   }
 
   /** Take up what was kept when the page last ran, and return the manifest to play now, or null. */
@@ -77,7 +76,11 @@ export class ManifestSync {
   async applied(manifest) {
     this.shown = manifest;
     await this.#keep("shown", manifest);
-    await this.cache.keepOnly([...mediaOf(this.shown), ...mediaOf(this.held)]);
+    await this.cache.keepOnly(this.#needed());
+  }
+
+  #needed() {
+    return [...mediaOf(this.shown), ...mediaOf(this.held)];
   }
 
   async #reconcile(signal) {
@@ -107,16 +110,17 @@ export class ManifestSync {
       this.onTrouble(null);
     } catch (error) {
       if (signal.aborted) return;
-      this.#judge(error);
+      await this.#judge(error);
       this.#awaited = error;
       await sleep(Math.max(error.retryAfterMs ?? 0, this.backoff.next()), signal);
       this.#awaited = null;
     }
   }
 
-  #judge(error) {
+  async #judge(error) {
     if (error.unauthenticated) this.onRefused(error);
-    else if (error instanceof MediaFault && error.code === "refused") this.#stale = true; // its URLs may have run out
+    if (error.code === "refused") this.#stale = true; // the manifest's URLs may have run out
+    if (error.code === "storage_full") await this.cache.keepOnly(this.#needed());
     if (!(error instanceof Unreachable) && !error.temporary) this.onTrouble(error);
   }
 
@@ -124,6 +128,8 @@ export class ManifestSync {
     const headers = this.#etag === null ? {} : { "If-None-Match": this.#etag };
     const answer = await this.api.get("/api/display/manifest", { headers, signal });
     this.#stale = false;
+    // An emergency in it is judged by the server's clock, which nothing else may have told yet.
+    this.clock.sample(Date.parse(answer.headers.get("Date")), answer.sentAt, answer.receivedAt, 1000);
     if (answer.status === 304) return;
     this.held = answer.data;
     this.#etag = answer.etag;

@@ -75,7 +75,7 @@ export class Playback {
     this.#cut = new AbortController();
     const { manifest, index } = this.#upNext();
     if (index < 0) {
-      await this.#idle(manifest, signal);
+      await this.#idle(manifest);
       return;
     }
     const showable = await this.#ready(itemsOf(manifest)[index]);
@@ -144,16 +144,14 @@ export class Playback {
     if (!failed && this.#failed.delete(item.id)) this.onTrouble(item, null);
   }
 
-  async #idle(manifest, signal) {
+  async #idle(manifest) {
     this.stage.clear();
     if (this.#offered !== null && manifest === this.#offered) this.#adopt(manifest);
     this.#playing(null);
     const now = this.clock.now();
     const retries = [...this.#failed.values()].map(({ until }) => until).filter((until) => until > now);
     const wake = Math.min(nextChange(itemsOf(manifest), now), now + LOOK_AGAIN_MS, ...retries);
-    const cut = this.#cut;
-    signal.addEventListener("abort", () => cut.abort(), { once: true });
-    await sleep(wake - now + 1, cut.signal);
+    await sleep(wake - now + 1, this.#cut.signal);
   }
 
   /** Make `manifest` the one that plays, and say so when it was not. */

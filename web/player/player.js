@@ -17,12 +17,14 @@ export const PLAYER = { name: "Marquee web player", version: "1.0.0" };
 const REVIEW_MS = 250; // an emergency ends within this of its time
 const RESUME_WITHIN_MS = 1500; // an emergency's view waits this long for the playlist to be back under it
 const UPDATE_SPREAD_MS = 600_000; // after a restart of the server not all screens ask for its files at once
+const KEEP_CLOCK_MS = 60_000;
 const STATE_OF_A_SCREEN = ["credential", "held", "shown", "commands", "volume"];
 
 export class Player {
   credential = null;
   errors = [];
   #update = null;
+  #clockKeptAt = 0;
   #volume = null; // an operator's command: {volume, over}, good while the manifest's own is still `over`
 
   /** Built by main.js: `{store, clock, cache, stage, emergency, notices, pairingView, shell, page, metrics}`. */
@@ -103,6 +105,7 @@ export class Player {
     this.sync = new ManifestSync({
       api,
       cache,
+      clock,
       store,
       onHeld: (manifest) => this.#held(manifest),
       onReady: (manifest) => this.#ready(manifest),
@@ -122,13 +125,13 @@ export class Player {
       clock,
       token: this.credential.screenToken,
       report: () => this.report.data(),
-      onRevision: (revision) => this.sync.want(revision),
+      onRevision: (revision) => this.#told(revision),
       onCommand: (command) => this.commands.receive(command),
       onLink: (link) => this.#linked(link),
       onGone,
     });
     const onTrouble = (error) => this.note(error);
-    this.commands = new Commands({ store, clock, uplink: this.uplink, actions: actionsOf(this), onTrouble });
+    this.commands = new Commands({ store, uplink: this.uplink, actions: actionsOf(this), onTrouble });
   }
 
   #held(manifest) {
@@ -147,10 +150,10 @@ export class Player {
     this.playback.setVolume(volume);
     this.page.dataset.orientation = manifest.orientation;
     this.report.clear("item:");
-    await this.#picture();
+    const whole = await this.#picture();
     await painted();
     if (this.playback.manifest !== manifest) return;
-    this.report.set({ appliedRevision: manifest.revision });
+    if (whole) this.report.set({ appliedRevision: manifest.revision });
     await this.sync.applied(manifest);
   }
 
@@ -198,13 +201,15 @@ export class Player {
     this.report.set({ emergencyId: null, nowPlaying: playing && said(playing) });
   }
 
-  /** The emergency's picture, if it has one: its words are there already. */
+  /** Show the emergency's picture, if it has one: its words are there already. Returns whether all went well. */
   async #picture() {
     try {
       await this.emergency.complete();
       this.report.trouble("emergency", null);
+      return true;
     } catch (error) {
       this.report.trouble("emergency", error.message);
+      return false;
     }
   }
 
@@ -212,7 +217,6 @@ export class Player {
     this.page.dataset.link = link;
     if (link === "offline") return;
     this.commands.flush();
-    this.#keepClock();
     this.#update ??= setTimeout(() => this.#updateShell(), Math.random() * UPDATE_SPREAD_MS);
   }
 
@@ -223,8 +227,13 @@ export class Player {
     if (changed) location.reload();
   }
 
-  #keepClock() {
-    if (this.clock.known) this.store.set("clock", this.clock.wallOffsetMs).catch((error) => this.note(error));
+  /** The server has answered: with the revision that it wants, and with its time, which a reload must not lose. */
+  #told(revision) {
+    this.sync.want(revision);
+    const at = this.clock.now();
+    if (!this.clock.known || Math.abs(at - this.#clockKeptAt) < KEEP_CLOCK_MS) return;
+    this.#clockKeptAt = at;
+    this.store.set("clock", { at, wallOffsetMs: this.clock.wallOffsetMs }).catch((error) => this.note(error));
   }
 
   #named(manifest) {

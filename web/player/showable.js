@@ -104,11 +104,11 @@ class VideoShowable extends Showable {
   /** Begin to play, with sound if that is wanted and the browser lets a page that nobody has touched be heard. */
   async start() {
     try {
-      await this.element.play();
+      await within(READY_WITHIN_MS, this.element.play());
     } catch (error) {
       if (error.name !== "NotAllowedError") throw new Unshowable("undecodable", "The video cannot be played.");
       this.element.muted = true;
-      await this.element.play();
+      await within(READY_WITHIN_MS, this.element.play());
     }
     this.#watch(this.element.currentTime, 0);
   }

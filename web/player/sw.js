@@ -52,8 +52,9 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const { pathname, origin } = new URL(event.request.url);
-  if (event.request.method !== "GET" || origin !== self.location.origin || !FILES.includes(pathname)) return;
-  event.respondWith(freshOrKept(event.request, pathname));
+  const path = pathname === `${PAGE}/` ? PAGE : pathname;
+  if (event.request.method !== "GET" || origin !== self.location.origin || !FILES.includes(path)) return;
+  event.respondWith(freshOrKept(event.request, path));
 });
 
 self.addEventListener("message", (event) => {
