@@ -54,7 +54,7 @@ class SessionHandler(ApiHandler):
         return "; ".join(parts)
 
     def cookie_token(self, *, strict: bool = True) -> str | None:
-        """Return the refresh cookie, which counts only from our own pages: Forbidden elsewhere, None if not `strict`."""
+        """Return the refresh cookie, which counts only from our own pages: Forbidden elsewhere, None if not strict."""
         token = self.get_cookie(COOKIE)
         if not token:
             return None

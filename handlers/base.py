@@ -122,7 +122,7 @@ class ApiHandler(BaseHandler):
         """Answer a POST that carries an Idempotency-Key: the first answer again, where there is one."""
         key = self.request.headers["Idempotency-Key"]
         caller = self.actor.id or self.ip
-        asked = encode([self.request.method, self.request.path, self.request.query, self.fingerprint(given)])
+        asked = encode([self.request.method, self.request.path, self.request.query, self.fingerprint(given)], sort=True)
 
         async def first() -> tuple[int, dict[str, str], bytes]:
             try:

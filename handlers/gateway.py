@@ -43,9 +43,10 @@ class Edge:
     ready: Callable[[], Awaitable[tuple[bool, dict[str, str]]]]
 
 
-def encode(document: Any) -> bytes:
-    """Return JSON as the contract writes it: UTF-8, times with milliseconds and `Z`."""
-    return orjson.dumps(document, default=_encode_other, option=orjson.OPT_PASSTHROUGH_DATETIME)
+def encode(document: Any, *, sort: bool = False) -> bytes:
+    """Return JSON as the contract writes it: UTF-8, times with milliseconds and `Z`; with `sort` keys are in order."""
+    option = orjson.OPT_PASSTHROUGH_DATETIME | (orjson.OPT_SORT_KEYS if sort else 0)
+    return orjson.dumps(document, default=_encode_other, option=option)
 
 
 def _encode_other(value: Any) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from core.clock import ids_are_seeded
+from core.clock import ids_are_seeded, new_id
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, RateLimited, Unauthenticated, Unavailable
 from core.passwords import Passwords, refuse_weak
 from core.permissions import Actor
@@ -13,6 +13,7 @@ from core.ports import Mailer
 from core.tokens import digest, opaque
 from models.access import Access
 from models.base import Document, Duplicate, Ground, Session
+from models.rooms import Rooms
 from models.sessions import Sessions
 from models.users import Users, dressed, fold, taken
 from models.workspaces import Workspaces
@@ -33,9 +34,11 @@ class Accounts:
         users: Users,
         sessions: Sessions,
         workspaces: Workspaces,
+        rooms: Rooms,
         mailer: Mailer,
     ) -> None:
         self._ground = ground
+        self._rooms = rooms
         self._passwords = passwords
         self._access = access
         self._users = users
@@ -70,6 +73,8 @@ class Accounts:
                 raise Conflict(code, "That address or name is taken.")
 
     async def _create(self, new: Document, *, first_is_admin: bool) -> Document:
+        workspace_id = new_id()  # here, so that a repeat under one Idempotency-Key goes on with the same ids
+
         async def work(session: Session) -> Document:
             user = dict(new)  # the work may run again, and then not for the first account any more
             if first_is_admin and await self._docs.get({}, session=session, projection={"_id": 1}) is None:
@@ -79,16 +84,25 @@ class Accounts:
                 )
                 user["role"] = "admin"
             await self._docs.insert(user, session=session)
-            await self._workspaces.make_personal(user, session=session)
+            await self._workspaces.make_personal(user, workspace_id, session=session)
             return user
 
         try:
-            return await self._ground.transaction(work)
+            made = await self._ground.transaction(work)
         except Duplicate as e:
             earlier = await self._docs.get({"_id": new["_id"]}) if ids_are_seeded() else None
             if earlier is None:
                 raise taken(e) from e
-            return earlier
+            made = earlier
+        await self._enter_general(made["_id"])
+        return made
+
+    async def _enter_general(self, user_id: str) -> None:
+        """Make a new account a member of the room for everybody: at its first look there, should this fail."""
+        try:
+            await self._rooms.enter_general(user_id)
+        except Problem as e:
+            log.warning("general.not_entered", user=user_id, error=e.code)
 
     async def create(self, email: str, username: str, role: str, *, by: Actor) -> Document:
         """Make an account without a password, for an admin; the answer carries the link to set one."""
@@ -254,4 +268,5 @@ class Accounts:
         await self._users.delete(user_id, by=by)
         await self._sessions.end_all(user_id, "deleted")
         await self._workspaces.leave_all(user_id)
+        await self._rooms.vanish(user_id)
         await self._access.changed(user_id)

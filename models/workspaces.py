@@ -36,10 +36,10 @@ class Workspaces:
         self._screens = ground.collection("screens")
         self.contents: Sequence[Content] = ()  # set by models/stores.py, which knows them all
 
-    def _new(self, name: str, owner_id: str, *, personal: bool) -> Document:
+    def _new(self, workspace_id: str, name: str, owner_id: str, *, personal: bool) -> Document:
         now = self._ground.clock.now()
         return {
-            "_id": new_id(),
+            "_id": workspace_id,
             "name": name,
             "personal": personal,
             "personalOf": owner_id if personal else None,
@@ -48,11 +48,10 @@ class Workspaces:
             "version": 1,
         }
 
-    async def make_personal(self, user: Document, *, session: Session | None = None) -> None:
+    async def make_personal(self, user: Document, workspace_id: str, *, session: Session | None = None) -> None:
         """Make the workspace that a new account starts with."""
-        await self._docs.insert(
-            self._new(f"{user['displayName']}'s screens", user["_id"], personal=True), session=session
-        )
+        made = self._new(workspace_id, f"{user['displayName']}'s screens", user["_id"], personal=True)
+        await self._docs.insert(made, session=session)
 
     async def personal_id(self, *, by: Actor) -> str:
         """Return the id of the actor's personal workspace: where things go when no workspace is named."""
@@ -65,7 +64,7 @@ class Workspaces:
     async def create(self, name: str, *, by: Actor) -> Document:
         """Make a workspace that the actor owns."""
         by.require_user()
-        made = await self._docs.insert(self._new(name, by.id, personal=False))
+        made = await self._docs.insert(self._new(new_id(), name, by.id, personal=False))
         await self._access.changed(by.id)
         return dressed(made, by)
 
