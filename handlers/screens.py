@@ -8,8 +8,8 @@ from core.validation import TIMEZONE, Json, check, choice, ident, moment, tags, 
 from handlers.base import ApiHandler, asked
 from handlers.endpoint import WORKSPACE_FILTER, ListOf, endpoint, listing
 from models.base import Document
+from models.fleet import MOST_NAMED
 from models.paging import Page
-from models.screens import MOST_AT_ONCE
 
 NAME = text(1, 120)
 LOCATION = text(0, 200)
@@ -38,7 +38,7 @@ MANY = {
     "screenIds": {
         "type": "list",
         "minlength": 1,
-        "maxlength": MOST_AT_ONCE,
+        "maxlength": MOST_NAMED,
         "check_with": "unique",
         "schema": ident(),
     },
@@ -147,7 +147,7 @@ class AssignHandler(ApiHandler):
     @endpoint(needs="screens:write", body={**MANY, **ASSIGN}, returns=r.BULK, problems=(404,))
     async def post(self, body: Json) -> Document:
         """Give a playlist, or none, to many screens at once; each has a result of its own."""
-        return await self.stores.screens.assign_many(body["playlistId"], **chosen(body), by=self.actor)
+        return await self.stores.fleet.assign(body["playlistId"], **chosen(body), by=self.actor)
 
 
 class CommandsHandler(ApiHandler):
@@ -156,7 +156,7 @@ class CommandsHandler(ApiHandler):
     @endpoint(needs="screens:command", body={**MANY, **ORDER}, returns=r.BULK, status=202, problems=(404,))
     async def post(self, body: Json) -> Document:
         """Send a command to many screens at once; each has a result of its own."""
-        return await self.stores.screens.command_many(
+        return await self.stores.fleet.command(
             body["name"], args_of(body), expires_in=body.get("expiresIn"), **chosen(body), by=self.actor
         )
 

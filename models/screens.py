@@ -26,9 +26,8 @@ from models.paging import Listing, Page, contains, page
 from models.revisions import Revisions
 from models.statuses import Statuses
 
-MOST_AT_ONCE = 500
+_DELETED_AT_ONCE = 500
 _REVOKED_AT_ONCE = 20  # of the store's 100 connections
-UNKNOWN = NotFound(detail="There is no such screen in this workspace.").frame()
 
 
 def new_screen(name: str, workspace_id: str, now: datetime) -> Document:
@@ -50,7 +49,7 @@ def new_screen(name: str, workspace_id: str, now: datetime) -> Document:
 
 
 class Screens:
-    """Every read and every operator's write of screens."""
+    """Every read and every operator's write of single screens; many at once are models/fleet.py's."""
 
     def __init__(
         self,
@@ -146,7 +145,7 @@ class Screens:
         """Change a screen's `name, location, tags, orientation, timezone, volume`."""
         await self.load(screen_id, "screens:write", by)
         await self._docs.edit({"_id": screen_id}, changes, if_version=if_version)
-        return (await self._follow([screen_id]))[0]
+        return await self._follow(screen_id)
 
     async def assign(self, screen_id: str, playlist_id: str | None, *, if_version: int | None, by: Actor) -> Document:
         """Give a screen a playlist of its workspace, or none. Raises Invalid for another's."""
@@ -158,55 +157,7 @@ class Screens:
             await self._docs.edit(query, {"playlistId": playlist_id}, if_version=if_version, session=session)
 
         await self._ground.transaction(write)
-        return (await self._follow([screen_id]))[0]
-
-    async def assign_many(
-        self,
-        playlist_id: str | None,
-        *,
-        workspace_id: str,
-        screen_ids: Sequence[str] | None,
-        tag: str | None,
-        by: Actor,
-    ) -> Document:
-        """Give a playlist, or none, to the screens named or to those with `tag`; return the results (`BULK`).
-
-        All that are there are written at once; one that is not is an error of its own.
-        """
-        by.require("screens:write", workspace_id)
-
-        async def write(session: Session) -> builtins.list[str]:
-            await self._claim(playlist_id, workspace_id, session)
-            known = await self._chosen(workspace_id, screen_ids, tag, session)
-            ids = [screen["_id"] for screen in known]
-            change = {"$set": {"playlistId": playlist_id}, "$inc": {"version": 1}}
-            await self._docs.update_all({"_id": {"$in": ids}}, change, session=session)
-            return ids
-
-        ids = await self._ground.transaction(write)
-        await self._follow(ids)
-        done = {one: {"screenId": one, "ok": True} for one in ids}
-        return _results(screen_ids, done)
-
-    async def command_many(
-        self,
-        name: str,
-        args: Document,
-        *,
-        expires_in: int | None,
-        workspace_id: str,
-        screen_ids: Sequence[str] | None,
-        tag: str | None,
-        by: Actor,
-    ) -> Document:
-        """Send a command to the screens named or to those with `tag`; return the results (`BULK`)."""
-        by.require("screens:command", workspace_id)
-        known = await self._chosen(workspace_id, screen_ids, tag)
-        ordered = await self._commands.order(known, name, args, expires_in=expires_in, by=by)
-        done = {
-            each["screenId"]: {"screenId": each["screenId"], "ok": True, "commandId": each["_id"]} for each in ordered
-        }
-        return _results(screen_ids, done)
+        return await self._follow(screen_id)
 
     async def command(
         self, screen_id: str, name: str, args: Document, *, expires_in: int | None, by: Actor
@@ -219,21 +170,17 @@ class Screens:
         if playlist_id is not None:
             await claim_playlist(self._playlists, playlist_id, workspace_id, session=session)
 
-    async def _chosen(
-        self, workspace_id: str, screen_ids: Sequence[str] | None, tag: str | None, session: Session | None = None
-    ) -> builtins.list[Document]:
-        """Return those of the named screens that are there, or all with the tag, in the order of their ids."""
-        query: Document = {"workspaceId": workspace_id}
-        query |= {"tags": tag} if screen_ids is None else {"_id": {"$in": list(screen_ids)}}
-        return await self._docs.find(query, session=session, sort=[("_id", 1)], projection={"workspaceId": 1})
+    async def _follow(self, screen_id: str) -> Document:
+        found = await self.follow([screen_id])
+        if not found:
+            raise NotFound  # deleted at the same moment
+        return found[0]
 
-    async def _follow(self, ids: Sequence[str]) -> builtins.list[Document]:
-        """Bring edited screens' revisions up to date, announce the screens and return them. Raises NotFound."""
-        query: Query = {"_id": {"$in": list(ids)}}
+    async def follow(self, screen_ids: Sequence[str]) -> builtins.list[Document]:
+        """Bring edited screens' revisions up to date, announce the screens and return those that are there."""
+        query: Query = {"_id": {"$in": list(screen_ids)}}
         await self._revisions.refresh(query)
         screens = await self._dressed(await self._docs.find(query))
-        if len(ids) == 1 and not screens:
-            raise NotFound  # deleted at the same moment
         await self._ground.events.publish(
             [announce("screen.updated", workspace_channel(screen["workspaceId"]), screen) for screen in screens]
         )
@@ -253,7 +200,7 @@ class Screens:
     async def drop_workspace(self, workspace_id: str) -> None:
         """Delete all screens of a workspace; again is no error."""
         query = {"workspaceId": workspace_id}
-        while screens := await self._docs.find(query, limit=MOST_AT_ONCE, projection={"workspaceId": 1}):
+        while screens := await self._docs.find(query, limit=_DELETED_AT_ONCE, projection={"workspaceId": 1}):
             await self._docs.delete_all({"_id": {"$in": [screen["_id"] for screen in screens]}})
             await self._clean_up(screens)
 
@@ -287,10 +234,3 @@ def _with_live(screen: Document, live: Live | None) -> Document:
     seen = screen["lastSeenAt"]
     joined = screen | {"lastSeenAt": live.last_seen_at if seen is None else max(seen, live.last_seen_at)}
     return joined | {"nowPlaying": live.playing} if live.said else joined
-
-
-def _results(screen_ids: Sequence[str] | None, done: Mapping[str, Document]) -> Document:
-    """Return one result a screen: in the order they were named, or of all that were done."""
-    if screen_ids is None:
-        return {"results": [*done.values()]}
-    return {"results": [done.get(one, {"screenId": one, "ok": False, "error": UNKNOWN}) for one in screen_ids]}

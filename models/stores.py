@@ -11,6 +11,7 @@ from models.beats import Beats
 from models.blobs import Blobs
 from models.commands import Commands
 from models.emergencies import Emergencies
+from models.fleet import Fleet
 from models.health_log import HealthLog
 from models.idempotency import Idempotency
 from models.intake import Intake
@@ -92,6 +93,7 @@ class Stores:
             commands=self.commands,
             statuses=statuses,
         )
+        self.fleet = Fleet(ground, self.screens, self.commands)
         self.pairings = Pairings(
             ground,
             tokens=tokens,
