@@ -121,10 +121,13 @@ def details(fields: Mapping[str, str], filename: str) -> Details:
 class MediaHandler(ApiHandler):
     """`/api/media/{id}`."""
 
-    @endpoint(needs="media:read", returns=MEDIA, problems=(404,))
-    async def get(self, id: str) -> Answer | Document:
+    @endpoint(needs="media:read", returns=MEDIA, also=(304,), problems=(404,))
+    async def get(self, id: str) -> Document | None:
         """Return a media, with addresses of its content and thumbnail that are good for a week at least."""
-        return await self.stores.media.get(id, by=self.actor)
+        media = await self.stores.media.get(id, by=self.actor)
+        # The end of processing is no edit and leaves the version as it was, so only what is ready may be "unchanged".
+        unchanged = media["status"] == "ready" and self.not_modified(str(media["version"]))
+        return None if unchanged else media
 
     @endpoint(needs="media:write", body=EDIT, returns=MEDIA, problems=(404, 412))
     async def patch(self, id: str, body: Json) -> Document:

@@ -37,7 +37,9 @@ def confine(parent: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
-        resource.setrlimit(what, (most, most))
+        allowed = resource.getrlimit(what)[1]
+        limit = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(what, (limit, limit))
     os.nice(5)  # answering requests comes first
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None).prctl

@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 
+from handlers import uploads
 from tests import samples
 from tests.uploads import begin, form, upload
 
@@ -320,6 +321,33 @@ async def test_media_are_edited_under_their_version(api, editor, workspace, hear
     assert heard[-1].type == "media.updated"
     assert (await api.patch(path, {"sha256": "x"}, editor)).status == 422
     assert (await api.patch(path, {"durationMs": None}, editor)).json["durationMs"] is None
+
+
+async def test_media_that_are_held_already_are_not_sent_again(api, editor, workspace):
+    media = (await upload(api, samples.image_bytes(), editor, workspaceId=workspace)).json
+    path = f"/api/media/{media['id']}"
+
+    held = await api.get(path, editor, headers={"If-None-Match": '"1"'})
+    await api.patch(path, {"name": "New"}, editor)
+    changed = await api.get(path, editor, headers={"If-None-Match": '"1"'})
+
+    assert (held.status, held.body, held.headers["ETag"]) == (304, b"", '"1"')
+    assert (changed.status, changed.json["name"], changed.headers["ETag"]) == (200, "New", '"2"')
+
+
+async def test_a_sender_who_falls_silent_is_cut_off(api, editor, workspace, left, monkeypatch):
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.3)
+    body, content_type = form(samples.image_bytes() + bytes(3_000_000), fields={"workspaceId": workspace})
+    reader, writer = await begin(api, editor, len(body), content_type)
+    writer.write(body[:2_000_000])
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    for _ in range(100):
+        if not left()[0]:
+            break
+        await asyncio.sleep(0.02)
+    assert left() == ([], [])
 
 
 async def test_a_video_s_length_is_not_edited(api, editor, workspace, tmp_path):
