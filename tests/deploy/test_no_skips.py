@@ -18,7 +18,12 @@ FILES = {
 def run_pytest(folder, *names, strict):
     for name in names:
         (folder / f"test_{name}.py").write_text(FILES[name])
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "MARQUEE_NO_SKIPS": "1" if strict else ""}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "MARQUEE_NO_SKIPS": "1" if strict else "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.no_skips", "--rootdir", str(folder), str(folder)]
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
