@@ -115,7 +115,7 @@ def test_an_emergency_with_a_picture_shows_it_behind_its_words(lobby, operator, 
 
     operator.alarm("Closed today", "We are back tomorrow.", level="warning", mediaId=green["id"])
 
-    dimmed = tuple(round(part * 0.45) for part in GREEN)
+    dimmed = tuple(round(part * 0.4) for part in GREEN)
     display.until_shows(dimmed)
     display.until(lambda: in_sync(operator, screen))
 

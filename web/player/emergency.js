@@ -5,6 +5,13 @@ import { prepare } from "./showable.js";
 const LEVELS = new Set(["info", "warning", "critical"]);
 const LEAVE_MS = 500; // as in overlays.css
 
+/** `short`, `medium` or `long`: how large the words of an emergency can be. */
+export function lengthOf({ title, message }) {
+  const letters = title.length + message.length;
+  if (letters <= 120) return "short";
+  return letters <= 320 ? "medium" : "long";
+}
+
 export class EmergencyView {
   /** What is shown now, or null. */
   shown = null;
@@ -27,7 +34,7 @@ export class EmergencyView {
     this.parts.level.textContent = { info: "Notice", warning: "Warning", critical: "Emergency" }[this.root.dataset.level];
     this.parts.title.textContent = title;
     this.parts.message.textContent = message;
-    this.root.dataset.length = title.length + message.length > 160 ? "long" : "short";
+    this.root.dataset.length = lengthOf(emergency);
     this.root.hidden = false;
     this.root.classList.remove("leaving");
   }

@@ -224,7 +224,7 @@ export class Player {
   async #updateShell() {
     this.#update = null;
     const changed = await this.shell.refresh().catch(() => false);
-    if (changed) location.reload();
+    if (changed) this.shell.reloadForRelease();
   }
 
   /** The server has answered: with the revision that it wants, and with its time, which a reload must not lose. */

@@ -1,5 +1,7 @@
 /** Draws what the screen shows now: a page cannot photograph itself, so it paints the same things once more. */
 
+import { lengthOf } from "./emergency.js";
+
 const LONGEST_SIDE = 1920;
 const QUALITY = 0.85; // a full-HD frame stays far below the 5 MiB that the server takes
 
@@ -35,13 +37,15 @@ function drawEmergency(context, view, width, height) {
   context.fillRect(0, 0, width, height);
   if (view.background) {
     view.background.draw(context, width, height);
-    context.fillStyle = "rgb(0 0 0 / 55%)";
+    context.fillStyle = "rgb(0 0 0 / 60%)"; // as in overlays.css
     context.fillRect(0, 0, width, height);
   }
   context.fillStyle = style.color;
   const { title, message } = view.shown;
-  const below = words(context, title, { x: width / 2, y: height * 0.3, width: width * 0.86, size: height / 9, bold: true });
-  words(context, message, { x: width / 2, y: below + height * 0.06, width: width * 0.8, size: height / 20 });
+  const unit = Math.min(width, height) * { short: 1, medium: 0.8, long: 0.6 }[lengthOf(view.shown)];
+  const x = width / 2;
+  const below = words(context, title, { x, y: height * 0.22, width: width * 0.9, size: unit * 0.13, bold: true });
+  words(context, message, { x, y: below + height * 0.04, width: width * 0.84, size: unit * 0.056 });
 }
 
 /** Write `text` centred and wrapped from `y` on; returns where it ends. */

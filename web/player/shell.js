@@ -5,6 +5,7 @@ import { CommandFailed } from "./commands.js";
 const WORKER = "/player/sw.js";
 const SCOPE = "/player"; // wider than the worker's folder: the server says Service-Worker-Allowed for it
 const REFRESH_WITHIN_MS = 60_000;
+const RELOADS_APART_MS = 600_000;
 
 export class Shell {
   #registration = null;
@@ -34,6 +35,8 @@ export class Shell {
   }
 
   async #install() {
+    const before = navigator.serviceWorker.controller;
+    navigator.serviceWorker.addEventListener("controllerchange", () => before && this.reloadForRelease());
     const registration = await navigator.serviceWorker.register(WORKER, { scope: SCOPE });
     const worker = registration.installing ?? registration.waiting;
     if (registration.active === null && worker !== null) {
@@ -48,6 +51,7 @@ export class Shell {
   async refresh() {
     const worker = this.#registration?.active;
     if (!worker) return false;
+    await this.#registration.update(); // a changed worker takes over by itself: see controllerchange
     const { port1, port2 } = new MessageChannel();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("The files did not come in time.")), REFRESH_WITHIN_MS);
@@ -58,6 +62,11 @@ export class Shell {
       };
       worker.postMessage("refresh", [port2]);
     });
+  }
+
+  /** Take on a new release; while servers of two releases answer in turns, not again and again. */
+  reloadForRelease() {
+    setTimeout(() => location.reload(), Math.max(0, RELOADS_APART_MS - performance.now()));
   }
 
   /** Refuse a reload that would leave the browser's error page on the screen. */
