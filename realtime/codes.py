@@ -8,6 +8,7 @@ class Close(IntEnum):
 
     GOING_AWAY = 1001  # R
     FRAME_TOO_LARGE = 1009  # S
+    DEFECT = 1011  # R: a defect of ours, logged
     RESTART = 1012  # R
     TRY_LATER = 1013  # R: a store is away, so nobody could be authenticated
     BAD_FRAMES = 4400  # S

@@ -141,6 +141,8 @@ class Connection(Outbox):
     async def authenticate(self, token: str) -> bool:
         """Find out who this is, first or again; return whether it was settled. Closes the connection if not."""
         began = time.monotonic()
+        if self.actor is None:
+            self._deadline = self.due = float("inf")  # the token came in time; how long we take is our affair
         try:
             actor = await self.shared.gate.admit(token, self.ip)
             if self.shared.node.revoked_since(began, actor.session_id, actor.id):
@@ -195,6 +197,9 @@ class Connection(Outbox):
             await self.endpoint.joined(self)
         except Problem as e:
             self.close(_code_of(e), e.code)
+        except Exception:
+            log.exception("socket.defect", connection=self.id, endpoint=self.endpoint.name)
+            self.close(Close.DEFECT)
 
     # --- frames -----------------------------------------------------------------------------------------------------
 

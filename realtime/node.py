@@ -9,7 +9,7 @@ chat will listen for `room` to keep its log in order.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,7 +33,7 @@ log = structlog.get_logger("marquee.node")
 
 Listener = Callable[[str, Publication], None]
 Control = Callable[[dict[str, Any]], None]
-Seen = Callable[[Sequence[str]], Awaitable[None]]
+Seen = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
 _WATCH_MS = 1000  # how exact time-outs are: none of the contract's is shorter than 5 s
 _REVOCATION_KEPT = 60  # seconds; longer than any authentication is under way
@@ -61,6 +61,7 @@ class Node:
         }
         self._revoked: dict[str, float] = {}
         self._seen: Seen | None = None
+        self._last_seen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._callbacks = [
@@ -83,6 +84,8 @@ class Node:
             connection.close(Close.GOING_AWAY)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
+        if self._last_seen and self._seen is not None:
+            await _logged(self._seen(sorted(self._last_seen)))
         await self.broker.stop()
 
     # --- publishing -------------------------------------------------------------------------------------------------
@@ -178,10 +181,8 @@ class Node:
     async def _say_goodbye(self, connection: Connection) -> None:
         actor = connection.actor
         await connection.endpoint.left(connection)
-        if actor is not None and actor.kind == "user":
-            last = await self.presence.drop(actor.id, connection.id)
-            if last and self._seen is not None:
-                await self._seen([actor.id])
+        if actor is not None and actor.kind == "user" and await self.presence.drop(actor.id, connection.id):
+            self._last_seen.add(actor.id)
 
     def close_sessions(self, session_ids: Iterable[str]) -> None:
         """Close this process's connections of revoked sessions (4401)."""
@@ -242,6 +243,9 @@ class Node:
         self._revoked = kept | dict.fromkeys(ids, now)
 
     def _watch(self) -> None:
+        if self._last_seen and self._seen is not None:
+            gone, self._last_seen = sorted(self._last_seen), set()
+            self.spawn(self._seen(gone))
         now = time.monotonic()
         for connection in self.hub:
             if connection.due <= now:

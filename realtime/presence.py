@@ -6,6 +6,7 @@ most available one decides. A process that dies leaves leases behind that nobody
 after LEASE_SECONDS. Redis away, a process answers with what it knows itself.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, cast
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from core.breaker import Breaker, RedisAway
 from core.metrics import Metrics
 from core.resources import PRESENCE
+from realtime.gather import Gather
 
 LEASE_SECONDS = 60  # a lease is renewed every RENEW_SECONDS, so one lost renewal hides nobody
 RENEW_SECONDS = 25
@@ -56,6 +58,11 @@ def most_available(statuses: Iterable[str]) -> Status | None:
     return next((cast(Status, status) for status in PRESENCE if status in found), None)
 
 
+class _Dropped(NamedTuple):
+    user_id: str
+    connection_id: str
+
+
 class MemoryPresence:
     """The leases of this process. `Redis` away, it is also what `RedisPresence` answers from."""
 
@@ -74,7 +81,7 @@ class MemoryPresence:
         leases.pop(connection_id, None)
         if not leases:
             self._users.pop(user_id, None)
-        return self._status(user_id) is None
+        return self.is_away(user_id)
 
     async def renew(self) -> None:
         """Renew every lease."""
@@ -98,6 +105,15 @@ class MemoryPresence:
             for connection_id, (status, _) in leases.items()
         ]
 
+    def holds(self, lease: Lease) -> bool:
+        """Tell whether the lease's connection has one with this status."""
+        held = self._users.get(lease.user_id, {}).get(lease.connection_id)
+        return held is not None and held[0] == lease.status
+
+    def is_away(self, user_id: str) -> bool:
+        """Tell whether nobody here holds a lease of the user."""
+        return self._status(user_id) is None
+
     def _status(self, user_id: str) -> Status | None:
         now = time.monotonic()
         return most_available(status for status, expiry in self._users.get(user_id, {}).values() if expiry > now)
@@ -116,40 +132,25 @@ class RedisPresence:
         self._metrics = metrics
         self._lease_seconds = lease_seconds
         self._mine = MemoryPresence(lease_seconds=lease_seconds)
+        # One batch at a time, so a lease that is given back is never renewed by a batch under way.
+        self._changes: Gather[Lease | _Dropped, bool] = Gather(self._change, most=_BATCH)
 
     async def hold(self, lease: Lease) -> None:
         """Take or change a lease, here and in Redis."""
         await self._mine.hold(lease)
-        await self._write([lease])
+        await self._changes.add(lease)
 
     async def drop(self, user_id: str, connection_id: str) -> bool:
         """Give a lease back, here and in Redis."""
-        last_here = await self._mine.drop(user_id, connection_id)
-        members = [f"{connection_id}:{status}" for status in PRESENCE]
-
-        async def remove(redis: "Redis") -> bool:
-            pipeline = redis.pipeline(transaction=False)
-            pipeline.zrem(self._key(user_id), *members)
-            pipeline.zcount(self._key(user_id), f"({time.time()}", "+inf")
-            _, left = await pipeline.execute()
-            return bool(left == 0)
-
-        try:
-            return await self._redis.run(remove)
-        except RedisAway:
-            return last_here
+        await self._mine.drop(user_id, connection_id)
+        return await self._changes.add(_Dropped(user_id, connection_id))
 
     async def renew(self) -> None:
-        """Renew every lease of this process, in pipelines of _BATCH users."""
+        """Renew every lease of this process."""
         await self._mine.renew()
         leases = self._mine.leases()
         self._metrics.presence.set(len(leases))
-        for start in range(0, len(leases), _BATCH):
-            await self._write(leases[start : start + _BATCH])
-        held = {lease.connection_id for lease in self._mine.leases()}
-        for lease in leases:
-            if lease.connection_id not in held:  # given back while we renewed it
-                await self.drop(lease.user_id, lease.connection_id)
+        await asyncio.gather(*(self._changes.add(lease) for lease in leases))
 
     async def online(self, user_ids: Sequence[str]) -> dict[str, Status]:
         """Return who of `user_ids` is here, as all processes see it."""
@@ -186,24 +187,29 @@ class RedisPresence:
         members = await pipeline.execute()
         return [[member.decode().rpartition(":")[2] for member in one] for one in members]
 
-    async def _write(self, leases: Sequence[Lease]) -> None:
-        """Set leases' expiries and drop the same connections' other statuses. Redis away: the next renewal does it."""
-        now = time.time()
-        expiry = now + self._lease_seconds
-
-        async def write(redis: "Redis") -> None:
-            pipeline = redis.pipeline(transaction=False)
-            for user_id, connection_id, status in leases:
-                key = self._key(user_id)
-                pipeline.zadd(key, {f"{connection_id}:{status}": expiry})
-                pipeline.zrem(key, *(f"{connection_id}:{other}" for other in PRESENCE if other != status))
-                pipeline.zremrangebyscore(key, 0, now)
-                pipeline.pexpire(key, int(self._lease_seconds * 1000))
-            pipeline.zadd(self._index, {lease.user_id: expiry for lease in leases})
-            pipeline.zremrangebyscore(self._index, 0, now)
-            await pipeline.execute()
-
+    async def _change(self, changes: Sequence[Lease | _Dropped]) -> list[bool]:
+        """Write leases and drop others; return for each whether its user is away now. Redis away: as we know it."""
         try:
-            await self._redis.run(write)
+            left = await self._redis.run(lambda redis: self._write(redis, changes))
         except RedisAway:
-            return
+            return [self._mine.is_away(change.user_id) for change in changes]
+        return [count == 0 for count in left]
+
+    async def _write(self, redis: "Redis", changes: Sequence[Lease | _Dropped]) -> list[int]:
+        """Send one pipeline; return how many leases each change's user has after it."""
+        now, counted = time.time(), []
+        pipeline = redis.pipeline(transaction=False)
+        for change in changes:
+            key = self._key(change.user_id)
+            if isinstance(change, Lease) and self._mine.holds(change):
+                pipeline.zadd(key, {f"{change.connection_id}:{change.status}": now + self._lease_seconds})
+                pipeline.zadd(self._index, {change.user_id: now + self._lease_seconds})
+            kept = change.status if isinstance(change, Lease) else None
+            pipeline.zrem(key, *(f"{change.connection_id}:{other}" for other in PRESENCE if other != kept))
+            pipeline.zremrangebyscore(key, 0, now)
+            pipeline.pexpire(key, int(self._lease_seconds * 1000))
+            pipeline.zcard(key)
+            counted.append(len(pipeline) - 1)
+        pipeline.zremrangebyscore(self._index, 0, now)
+        answers = await pipeline.execute()
+        return [answers[at] for at in counted]
