@@ -15,9 +15,11 @@ from handlers import (
     emergencies,
     media,
     media_content,
+    messages,
     openapi,
     pages,
     playlists,
+    rooms,
     screens,
     system,
     users,
@@ -28,7 +30,7 @@ from handlers.endpoint import compile_route, refuse_undeclared
 from handlers.headers import protection
 from handlers.requests import MAX_JSON, new_request_id
 
-MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, system, openapi)
+MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, rooms, messages, system, openapi)
 Route = tuple[str, type[ApiHandler]]
 
 
@@ -72,7 +74,7 @@ def listen(application: Application, port: int, host: str) -> "Server":
         application,
         idle_connection_timeout=75,  # longer than nginx keeps an upstream connection (60 s)
         body_timeout=3600,  # a 500 MB video over a slow line; handlers set less where they refuse
-        max_header_size=16 * 1024,
+        max_header_size=64 * 1024,  # a 20 KB token is a 401, not an unread request
         max_body_size=MAX_JSON * 2,
         chunk_size=64 * 1024,
     )
