@@ -86,6 +86,7 @@ class Marquee:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""
         await indexes.ensure(self.mongo, self.settings.mongodb_database)
         await self.node.start()
+        await self.stores.general.ensure()
         await self.jobs.start()
         app = application.build(self.edge, self.settings, self.sockets())
         self.http = application.listen(app, self.settings.port, self.settings.host)

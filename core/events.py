@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import chat_resources as c
 from core import resources as r
 from core.shapes import Field, Shape, enum, flag, ident, integer, mapping, moment, nullable, one, optional, text
 
@@ -113,6 +114,67 @@ _DECLARED = [
         _data(revision=text()),
     ),
     EventType("command", "screen", "screen", "Something to do, at least once; act once per id.", r.COMMAND_ORDER),
+    # The room's log: each has the room's offset after it.
+    EventType("message.created", "chat", "room", "A message was written.", c.MESSAGE),
+    EventType("message.updated", "chat", "room", "A message has changed: the whole of it as it is now.", c.MESSAGE),
+    EventType("message.deleted", "chat", "room", "A message was deleted: its tombstone.", c.MESSAGE),
+    EventType(
+        "member.joined",
+        "chat",
+        "room",
+        "Somebody came into the room.",
+        _data(userId=ident(), role=enum(*c.ROOM_ROLES), mutedUntil=nullable(moment()), memberCount=integer()),
+    ),
+    EventType(
+        "member.updated",
+        "chat",
+        "room",
+        "A member's role has changed, or they were muted or may speak again.",
+        _data(userId=ident(), role=enum(*c.ROOM_ROLES), mutedUntil=nullable(moment())),
+    ),
+    EventType(
+        "member.left",
+        "chat",
+        "room",
+        "Somebody left the room or was removed from it.",
+        _data(userId=ident(), memberCount=integer()),
+    ),
+    EventType("room.updated", "chat", "room", "The room's settings have changed.", c.ROOM_CHANGE),
+    EventType("room.deleted", "chat", "room", "The room is gone.", _data(roomId=ident())),
+    EventType(
+        "typing", "chat", "room", "Somebody writes, for 6 s at most.", _data(userId=ident(), on=flag()), ephemeral=True
+    ),
+    EventType(
+        "read",
+        "chat",
+        "room",
+        "Somebody has read up to a message. Not sent in rooms of more than 500 members.",
+        _data(userId=ident(), seq=integer()),
+        ephemeral=True,
+    ),
+    EventType("mention", "chat", "user", "A message mentions this user.", _data(message=one(c.MESSAGE))),
+    EventType("room.created", "chat", "user", "This user has come into a room.", _data(room=one(c.ROOM))),
+    EventType(
+        "room.removed",
+        "chat",
+        "user",
+        "This user is no longer in a room, or it is gone.",
+        _data(room=one(Shape("RoomName", id=ident(), name=nullable(text())))),
+    ),
+    EventType(
+        "room.unread",
+        "chat",
+        "user",
+        "What of a room this user has not read, in absolute numbers.",
+        _data(roomId=ident(), unread=integer(), mentions=integer(), lastReadSeq=integer()),
+    ),
+    EventType(
+        "presence.changed",
+        "chat",
+        "user",
+        "Somebody who shares a subscribed room came, went, or is away or busy.",
+        _data(userId=ident(), status=enum(*r.PRESENCE, "offline"), lastSeenAt=nullable(moment())),
+    ),
 ]
 EVENTS = {declared.name: declared for declared in _DECLARED}
 

@@ -19,7 +19,7 @@ from core.limits import Limits
 from core.metrics import Metrics
 from core.ports import Events
 from core.settings import Settings
-from models.transactions import transact
+from models.transactions import snapshot, transact
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -96,6 +96,14 @@ class Ground:
         with translated(self.metrics):
             async with await self.client.start_session() as session:
                 return await transact(session, work)
+
+    async def snapshot(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run `work(session)`, whose reads all see one moment, and return what it returns.
+
+        That moment has everything that was acknowledged before. `work` must only read, and be repeatable.
+        """
+        with translated(self.metrics):
+            return await snapshot(self.client, work)
 
 
 class translated:  # noqa: N801 - reads as a statement

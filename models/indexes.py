@@ -11,7 +11,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
-from pymongo import IndexModel, errors
+from pymongo import TEXT, IndexModel, errors
 
 from models.base import Document
 from models.paging import NAMES
@@ -19,7 +19,7 @@ from models.statuses import KEPT_DAYS
 from models.validators import VALIDATORS
 
 
-def by(*keys: tuple[str, int], **options: Any) -> IndexModel:
+def by(*keys: tuple[str, int | str], **options: Any) -> IndexModel:
     """Return an index over `keys`."""
     return IndexModel(list(keys), **options)
 
@@ -96,6 +96,35 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
         by(("endedAt", UP), ("workspaceId", UP)),  # what runs here? read with every batch of beats
         by(("endedAt", UP), ("expiresAt", UP)),  # what has run out?
         by(("mediaId", UP)),
+    ],
+    "rooms": [
+        by(("name", UP), unique=True, partialFilterExpression={"type": "public", "name": STRING}),
+        by(("directKey", UP), unique=True, partialFilterExpression={"directKey": STRING}),
+        by(("type", UP), ("name", UP), ("_id", UP), collation=NAMES),  # browsing
+        by(("deletedAt", UP), partialFilterExpression={"deletedAt": {"$type": "date"}}),  # what is to be swept?
+    ],
+    "room_members": [
+        by(("roomId", UP), ("left", UP), ("joinedAt", UP), ("_id", UP)),
+        by(("roomId", UP), ("role", UP)),  # does somebody else own it?
+        by(("roomId", UP), ("rev", UP)),  # who came and went since an offset?
+        by(("userId", UP), ("left", UP)),
+    ],
+    "messages": [
+        by(("roomId", UP), ("seq", UP), unique=True),
+        by(("roomId", UP), ("rev", UP)),
+        # An author's own id of a message is taken once in a room, for good.
+        by(
+            ("roomId", UP),
+            ("authorId", UP),
+            ("clientId", UP),
+            unique=True,
+            partialFilterExpression={"clientId": STRING},
+        ),
+        by(("roomId", UP), ("replyTo.id", UP), ("seq", UP), partialFilterExpression={"replyTo.id": STRING}),
+        by(("roomId", UP), ("seq", UP), name="pinned", partialFilterExpression={"pinned": True}),
+        by(("mentions", UP), ("roomId", UP), ("seq", UP)),
+        # The words as they are: no language's endings and stop words, in which others would not be found.
+        by(("roomId", UP), ("content", TEXT), default_language="none", language_override="-"),
     ],
 }
 

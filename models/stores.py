@@ -12,18 +12,27 @@ from models.blobs import Blobs
 from models.commands import Commands
 from models.emergencies import Emergencies
 from models.fleet import Fleet
+from models.general import General
 from models.health_log import HealthLog
 from models.idempotency import Idempotency
 from models.intake import Intake
 from models.leases import Leases
 from models.manifests import Manifests
 from models.media import Media
+from models.message_views import MessageViews
+from models.messages import Messages
 from models.orphans import Orphans
 from models.overview import Overview
 from models.pairings import Pairings
+from models.people import People
 from models.playlists import Playlists
 from models.quotas import Quotas
 from models.revisions import Revisions
+from models.room_log import RoomLog
+from models.room_news import RoomNews
+from models.room_turns import Turns
+from models.room_views import RoomViews
+from models.rooms import Rooms
 from models.screens import Screens
 from models.sessions import Sessions
 from models.statuses import Statuses
@@ -53,6 +62,7 @@ class Stores:
         self.users = Users(ground, presence)
         self.sessions = Sessions(ground, tokens, self.access, self.users)
         self.workspaces = Workspaces(ground, self.access, self.users)
+        self._make_chat(ground, presence)
         self.accounts = Accounts(
             ground,
             passwords=passwords,
@@ -60,6 +70,7 @@ class Stores:
             users=self.users,
             sessions=self.sessions,
             workspaces=self.workspaces,
+            rooms=self.rooms,
             mailer=mailer,
         )
         self.revisions = Revisions(ground)
@@ -70,6 +81,15 @@ class Stores:
         self._make_media(ground, storage)
         self._make_screens(ground, tokens, presence, storage)
         self.workspaces.contents = (self.screens, self.playlists, self.emergencies, self.media)
+
+    def _make_chat(self, ground: Ground, presence: Presence) -> None:
+        people = self.people = People(ground)
+        messages, rooms = MessageViews(ground, people), RoomViews(ground, people)
+        news = RoomNews(ground, rooms, presence)
+        self.room_log = RoomLog(ground, Turns(ground), messages, news)
+        self.general = General(ground, self.room_log)
+        self.rooms = Rooms(ground, self.room_log, self.general, rooms, news)
+        self.messages = Messages(ground, self.rooms, self.room_log, people, messages)
 
     def _make_media(self, ground: Ground, storage: Storage) -> None:
         blobs, quotas, prober = self.blobs, Quotas(ground), Prober()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from motor.motor_asyncio import AsyncIOMotorClientSession
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 from pymongo import errors
 from pymongo.write_concern import WriteConcern
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, T]]
 
 SECONDS = 4.0  # the same as one operation may take (models/base.py)
+_SNAPSHOT_UNAVAILABLE = 246
 _LONGEST_PAUSE = 0.05  # of the jittered back-off between tries; conflicts on one document clear in milliseconds
 
 
@@ -45,6 +46,23 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
             raise
         await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def snapshot(client: "AsyncIOMotorClient[dict[str, Any]]", work: Work[T]) -> T:
+    """Run `work(session)`, reads only, in a session that sees one snapshot, and return what it returned.
+
+    A snapshot cannot be had for some milliseconds after a collection or an index was made: then again, until the
+    deadline.
+    """
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            async with await client.start_session(snapshot=True) as session:
+                return await work(session)
+        except errors.OperationFailure as e:
+            if e.code != _SNAPSHOT_UNAVAILABLE or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_LONGEST_PAUSE * random.random())  # noqa: S311 - a pause, not a secret
 
 
 async def _commit(session: AsyncIOMotorClientSession, deadline: float) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.chat_resources import ROOM_ROLES, ROOM_TYPES
 from core.resources import COMMAND_STATES, COMMANDS, ORIENTATIONS, SCREEN_STATUSES
 
 Rule = dict[str, Any]
@@ -172,5 +173,36 @@ VALIDATORS: dict[str, Rule] = {
         startedAt=MOMENT,
         expiresAt=MOMENT,
         endedAt=or_null(MOMENT),
+    ),
+    "rooms": holds(
+        _id=STRING,
+        type=one_of(*ROOM_TYPES),
+        name=or_null(STRING),
+        title=STRING,
+        topic=STRING,
+        directKey=or_null(STRING),
+        memberCount=WHOLE,
+        epoch=STRING,
+        offset=WHOLE,
+        lastSeq=WHOLE,
+        archived=FLAG,
+        deletedAt=or_null(MOMENT),
+        createdAt=MOMENT,
+        version=WHOLE,
+    ),
+    "room_members": holds(
+        _id=STRING,
+        roomId=STRING,
+        userId=STRING,
+        role=one_of(*ROOM_ROLES),
+        mutedUntil=or_null(MOMENT),
+        joinedAt=MOMENT,
+        lastReadSeq=WHOLE,
+        rev=WHOLE,
+        left=FLAG,
+    ),
+    # A tombstone has no more than this.
+    "messages": holds(
+        _id=STRING, roomId=STRING, seq=WHOLE, rev=WHOLE, authorId=STRING, clientId=or_null(STRING), deleted=FLAG
     ),
 }

@@ -1,0 +1,172 @@
+"""A room's log: every change to a room goes through here, one transaction a batch, with no holes.
+
+A room counts its changes (`offset`) and its messages (`lastSeq`). A transaction reads what its changes need,
+applies them in memory, writes the room's counters first and then what has changed, each with the offset of
+its last change as `rev`. The counters' write conflict holds until the commit, so no offset is ever visible
+before the one below it, in whatever process. Documents hold the latest state only: events carry what passed.
+
+What waits for one room is joined into one transaction (group commit); one is in flight per room and process.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import structlog
+from pymongo import ReplaceOne, UpdateOne
+
+from core.errors import Conflict, NotFound, Problem, Unavailable
+from core.events import Event
+from models.base import Document, Duplicate, Ground, Session
+from models.room_state import Change, Happening, State
+from models.room_turns import Turn, Turns
+
+log = structlog.get_logger("marquee.rooms")
+MOST_AT_ONCE = 100  # changes in one transaction: what makes its commit cheap a change, and far from any limit
+Waiting = list[tuple[Change, "asyncio.Future[Any]"]]
+
+
+class Dress(Protocol):
+    """Turns what has happened into events as clients see them."""
+
+    async def events(self, room: Document, happened: Sequence[Happening]) -> list[Event]:
+        """Return the events of what has happened, in its order."""
+
+
+class Moved(Protocol):
+    """Hears of rooms that have new messages."""
+
+    def moved(self, room: Document) -> None:
+        """Note that somebody's unread count in `room` has changed. Never waits."""
+
+
+class RoomLog:
+    """Takes changes and answers them when they are committed."""
+
+    def __init__(self, ground: Ground, turns: Turns, dress: Dress, unread: Moved) -> None:
+        self._ground = ground
+        self._turns = turns
+        self._dress = dress
+        self._unread = unread
+        self._rooms = ground.collection("rooms")
+        self._members = ground.collection("room_members")
+        self._messages = ground.collection("messages")
+        self._waiting: dict[str, Waiting] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+
+    async def submit(self, room_id: str, change: Change) -> Any:
+        """Apply `change` and return its answer once it is committed by the majority.
+
+        Raises the change's own Problem; NotFound when the room is gone; Unavailable when the store is away or
+        nobody knows whether it was committed: then the caller repeats it, under the same clientId where it has one.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.get(room_id)
+        if waiting is None:
+            self._waiting[room_id] = [(change, future)]
+            worker = asyncio.create_task(self._work(room_id))
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        else:
+            waiting.append((change, future))
+        return await future
+
+    async def _work(self, room_id: str) -> None:
+        """Commit batch after batch until nothing waits for the room."""
+        waiting = self._waiting[room_id]
+        try:
+            while waiting:
+                states: list[State] = []
+                async with self._turns.taken(room_id) as turn:
+                    batch, waiting[:] = waiting[:MOST_AT_ONCE], waiting[MOST_AT_ONCE:]
+                    outcomes = await self._outcomes(room_id, [change for change, _ in batch], turn, states)
+                for state in states:
+                    await self._tell(state)
+                _answer(batch, outcomes)
+        finally:
+            del self._waiting[room_id]
+            for _, future in waiting:
+                future.cancel()  # the server ends
+
+    async def _outcomes(self, room_id: str, changes: Sequence[Change], turn: Turn, states: list[State]) -> list[Any]:
+        """Commit a batch and return each change's answer or exception; what was committed is added to `states`."""
+        try:
+            return await self._commit(room_id, changes, turn, states)
+        except Duplicate:
+            # Only a room's name can be taken by another room; whoever wanted it must not take the others along.
+            if len(changes) > 1:
+                return [one for change in changes for one in await self._outcomes(room_id, [change], turn, states)]
+            return [Conflict(detail="A public room has that name already.")]
+        except (Unavailable, NotFound) as e:
+            return [type(e)(e.code, e.detail) for _ in changes]  # each caller's own: gateways write on them
+        except Exception as e:  # noqa: BLE001 - whatever it is, it is every waiting caller's answer
+            return [e] * len(changes)
+
+    async def _commit(self, room_id: str, changes: Sequence[Change], turn: Turn, states: list[State]) -> list[Any]:
+        async def work(session: Session) -> tuple[list[Any], State]:
+            turn.tried()
+            state = await self._read(room_id, changes, session)
+            outcomes = [_applied(change, state) for change in changes]
+            await self._write(state, session)
+            return outcomes, state
+
+        outcomes, state = await self._ground.transaction(work)
+        if state.happened:
+            states.append(state)
+        return outcomes
+
+    async def _read(self, room_id: str, changes: Sequence[Change], session: Session) -> State:
+        room = await self._rooms.get({"_id": room_id, "deletedAt": None}, session=session)
+        if room is None:
+            raise NotFound
+        users = sorted({f"{room_id}:{user}" for change in changes for user in change.users})
+        members = await self._members.find({"_id": {"$in": users}}, session=session)
+        messages = []
+        if ids := sorted({one for change in changes for one in change.messages}):
+            messages += await self._messages.find({"_id": {"$in": ids}, "roomId": room_id}, session=session)
+        if keys := {change.client_key for change in changes if change.client_key}:
+            known: list[Document] = [{"roomId": room_id, "authorId": who, "clientId": key} for who, key in keys]
+            messages += await self._messages.find({"$or": known}, session=session)
+        return State(room, members, messages, self._ground.clock.now())
+
+    async def _write(self, state: State, session: Session) -> None:
+        """Write the counters first: their conflict keeps every other writer of the room away until the commit."""
+        if not state.happened:
+            return
+        room = state.room
+        await self._rooms.update({"_id": room["_id"]}, {"$set": room}, session=session)
+        messages = state.changed_messages
+        await self._messages.bulk(
+            [ReplaceOne({"_id": one}, messages[one], upsert=True) for one in messages], session=session
+        )
+        members = state.changed_members
+        writes: list[Any] = [ReplaceOne({"_id": one}, members[one], upsert=True) for one in members]
+        reads = {one: seq for one, seq in state.reads.items() if one not in members}
+        writes += [UpdateOne({"_id": one}, {"$max": {"lastReadSeq": seq}}) for one, seq in reads.items()]
+        await self._members.bulk(writes, session=session)
+
+    async def _tell(self, state: State) -> None:
+        """Announce what was committed. It stands whether or not that works: who misses it repairs from a snapshot."""
+        try:
+            await self._ground.events.publish(await self._dress.events(state.room, state.happened))
+        except Problem as e:
+            log.warning("room.not_announced", room=state.room["_id"], error=str(e))
+        if any(happening.event == "message.created" for happening in state.happened):
+            self._unread.moved(state.room)
+
+
+def _answer(batch: Waiting, outcomes: Sequence[Any]) -> None:
+    for (_, future), outcome in zip(batch, outcomes, strict=True):
+        if future.done():
+            continue  # its caller has gone; the change stands all the same
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _applied(change: Change, state: State) -> Any:
+    try:
+        return change.apply(state)
+    except Problem as problem:
+        return problem

@@ -1,0 +1,101 @@
+"""A room inside one transaction of its log: what was read, what changes make of it, and what that is told as."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from models.base import Document
+
+ClientKey = tuple[str, str]  # author and clientId
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One change that has happened: the event that tells it, its offset, and the document as it was then."""
+
+    event: str
+    offset: int
+    document: Document
+    mentioned: Sequence[str] = ()  # whom it mentions, and did not before
+
+
+class State:
+    """What `apply` of a change looks at and changes."""
+
+    def __init__(
+        self, room: Document, members: Iterable[Document], messages: Iterable[Document], now: datetime
+    ) -> None:
+        self.room = room
+        self.now = now
+        self.members = {m["userId"]: m for m in members}
+        self.messages = {m["_id"]: m for m in messages}
+        self.by_client: dict[ClientKey, Document] = {
+            (m["authorId"], m["clientId"]): m for m in self.messages.values() if m["clientId"]
+        }
+        self.changed_members: dict[str, Document] = {}
+        self.changed_messages: dict[str, Document] = {}
+        self.reads: dict[str, int] = {}  # membership id -> the seq up to which it has read now
+        self.happened: list[Happening] = []
+
+    def member(self, user_id: str) -> Document | None:
+        """Return a user's membership if it is live."""
+        found = self.members.get(user_id)
+        return found if found is not None and not found["left"] else None
+
+    def next_seq(self) -> int:
+        """Count one more message and return its number."""
+        self.room["lastSeq"] += 1
+        return int(self.room["lastSeq"])
+
+    def _next_offset(self) -> int:
+        self.room["offset"] += 1
+        return int(self.room["offset"])
+
+    def put_message(self, message: Document, event: str, mentioned: Sequence[str] = ()) -> Document:
+        """Keep a message's new state under the next offset, and announce `event` with it."""
+        message["rev"] = self._next_offset()
+        self.messages[message["_id"]] = self.changed_messages[message["_id"]] = message
+        if message["clientId"]:
+            self.by_client[message["authorId"], message["clientId"]] = message
+        self.happened.append(Happening(event, message["rev"], dict(message), mentioned))
+        return message
+
+    def put_member(self, member: Document, event: str) -> Document:
+        """Keep a membership's new state under the next offset, and announce `event`."""
+        member["rev"] = self._next_offset()
+        self.members[member["userId"]] = self.changed_members[member["_id"]] = member
+        shown = {**member, "memberCount": self.room["memberCount"]}
+        self.happened.append(Happening(event, member["rev"], shown))
+        return member
+
+    def put_room(self, event: str) -> Document:
+        """Announce the room's own new state under the next offset."""
+        offset = self._next_offset()
+        self.happened.append(Happening(event, offset, {**self.room, "roomId": self.room["_id"]}))
+        return self.room
+
+    def note_read(self, user_id: str, seq: int) -> None:
+        """Count an author's own message `seq` as read, where all before it was: nobody has to read what they wrote."""
+        member = self.members[user_id]
+        if member["lastReadSeq"] == seq - 1:
+            member["lastReadSeq"] = self.reads[member["_id"]] = seq
+
+
+class Change(Protocol):
+    """One change to one room."""
+
+    @property
+    def users(self) -> Iterable[str]:
+        """Whose memberships `apply` looks at."""
+
+    @property
+    def messages(self) -> Iterable[str]:
+        """Ids of the messages that it looks at."""
+
+    @property
+    def client_key(self) -> ClientKey | None:
+        """The author's own id of a new message, unique in the room for good."""
+
+    def apply(self, state: State) -> Any:
+        """Change `state` and return the answer, or raise a Problem, having changed nothing."""
