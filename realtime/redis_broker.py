@@ -1,4 +1,4 @@
-"""The broker over Redis: one connection to listen on, pipelines to publish with, and a beacon to oneself.
+"""The broker over Redis: one connection to listen on, one to publish on, and a beacon to oneself.
 
 Publications are queued and leave in one pipeline for all that gathered while the last one was under way.
 A pipeline that fails, and everything in the second after it, is handed to this process's own subscribers
@@ -15,19 +15,18 @@ from contextlib import suppress
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from core.clock import new_id
 from core.metrics import Metrics
 from realtime.broker import Receive, Renewed
-from realtime.redis_subscription import Subscription
+from realtime.redis_wire import RedisWire
 
 log = structlog.get_logger("marquee.broker")
 
 BEACON_SECONDS = 5.0
 CONFIRM_SECONDS = 2.0  # a subscriber waits no longer; `renewed` tells it when the subscription stands
-PUBLISH_SECONDS = 1.0  # for one pipeline, whatever the client's own time-outs are
+PUBLISH_SECONDS = 0.5  # for one pipeline
 PAUSE_SECONDS = 1.0  # after a failed pipeline, before the next is tried
 MOST_IN_PIPELINE = 512
 MOST_QUEUED = 10_000  # publications; more than a healthy Redis ever leaves waiting
@@ -35,7 +34,7 @@ LONGEST_BACK_OFF = 2.0
 
 
 class RedisBroker:
-    """See `Broker`. `redis` is only used to publish and to make the connection that listens."""
+    """See `Broker`. `redis` only makes the two connections."""
 
     def __init__(
         self, redis: "Redis", prefix: str, metrics: Metrics, *, beacon_seconds: float = BEACON_SECONDS
@@ -46,7 +45,8 @@ class RedisBroker:
         self._beacon_seconds = beacon_seconds
         self._beacon = f"beacon:{new_id()}"
         self._channels: dict[str, asyncio.Future[None]] = {}
-        self._subscription: Subscription | None = None
+        self._subscription: RedisWire | None = None
+        self._publisher: RedisWire | None = None
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued = asyncio.Event()
         self._idle = asyncio.Event()
@@ -75,6 +75,9 @@ class RedisBroker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._publisher is not None:
+            await self._publisher.close()
+            self._publisher = None
         self._receive = self._renewed = None
 
     def publish(self, publications: Sequence[tuple[str, bytes]]) -> None:
@@ -121,7 +124,7 @@ class RedisBroker:
         delay = 0.05
         while True:
             try:
-                subscription = await Subscription.connect(self._redis)
+                subscription = await RedisWire.connect(self._redis)
             except (RedisError, OSError, TimeoutError) as e:
                 log.debug("broker.unreachable", error=str(e))
             else:
@@ -130,7 +133,7 @@ class RedisBroker:
             await asyncio.sleep(random.uniform(0, delay))  # noqa: S311 - jitter, not a secret
             delay = min(delay * 2, LONGEST_BACK_OFF)
 
-    async def _hear(self, subscription: Subscription) -> None:
+    async def _hear(self, subscription: RedisWire) -> None:
         self._subscription = subscription
         self._metrics.broker_up.set(1)
         self._beacon_heard = time.monotonic()
@@ -211,9 +214,8 @@ class RedisBroker:
             self._deliver_here(batch)
             return
         try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._pipeline(batch)
-        except (RedisError, OSError, TimeoutError) as e:
+            await self._pipeline(batch)
+        except (RedisError, OSError, EOFError) as e:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             if not self._refused:
                 log.warning("broker.publish_failed", error=str(e), publications=len(batch))
@@ -227,17 +229,24 @@ class RedisBroker:
 
     async def _pipeline(self, batch: list[tuple[str, bytes]]) -> None:
         """Publish `batch`, again over a new connection where the kept one was cut: twice is better than never."""
-        for last in (False, True):
-            pipeline = self._redis.pipeline(transaction=False)
-            for channel, payload in batch:
-                pipeline.publish(self._name(channel), payload)
+        named = [(self._name(channel), payload) for channel, payload in batch]
+        kept, self._publisher = self._publisher, None
+        if kept is not None:
             try:
-                await pipeline.execute()
-            except RedisConnectionError:
-                if last:
-                    raise
-            else:
+                await self._publish_over(kept, named)
                 return
+            except (OSError, EOFError) as e:
+                if isinstance(e, TimeoutError):
+                    raise
+        await self._publish_over(await RedisWire.connect(self._redis), named)
+
+    async def _publish_over(self, wire: RedisWire, named: list[tuple[str, bytes]]) -> None:
+        try:
+            await wire.publish(named, PUBLISH_SECONDS)
+        except BaseException:
+            await wire.close()  # answers may still come on it
+            raise
+        self._publisher = wire
 
     def _deliver_here(self, batch: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in batch:
