@@ -3,6 +3,7 @@
 Every error leaves through `send_error`, as problem+json.
 """
 
+import asyncio
 import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable
@@ -62,6 +63,8 @@ class BaseHandler(RequestHandler):
     edge: Edge
     route: str
     SUPPORTED_METHODS = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
+    lingers = False
+    lingering: asyncio.TimerHandle | None = None
     page = False  # pages have a Content-Security-Policy that lets them load what they need
 
     def initialize(self, edge: Edge, route: str) -> None:
@@ -123,11 +126,12 @@ class BaseHandler(RequestHandler):
         return None
 
     def read_on_politely(self) -> None:
-        """Let the rest of a body that was refused be read and dropped, for a while, then close."""
-        connection = cast(Any, self.request.connection)
-        connection.set_max_body_size(1 << 62)
-        connection.set_body_timeout(DRAIN_SECONDS)
-        self.set_header("Connection", "close")
+        """Let the rest of a body that is refused be read and dropped, for a while, before the connection closes.
+
+        Closed with bytes unread it would be reset, and a sender who reads only at the end never see the answer.
+        """
+        cast(Any, self.request.connection).set_max_body_size(1 << 62)
+        self.lingers = True
 
     def finish(self, chunk: Any = None) -> "Future[None]":
         """Answer. Where the request was not read to its end, say that the connection closes.
@@ -135,9 +139,20 @@ class BaseHandler(RequestHandler):
         Tornado closes it then without a word (an answer from `prepare` is always one of these), and the next
         request on it is lost: a proxy that keeps connections takes that for a dead process.
         """
-        if not self._headers_written and not getattr(self.request.connection, "_read_finished", True):
-            self.set_header("Connection", "close")
-        return super().finish(chunk)
+        connection = cast(Any, self.request.connection)
+        if self._headers_written or getattr(connection, "_read_finished", True):
+            return super().finish(chunk)
+        self.set_header("Connection", "close")
+        if not self.lingers:
+            return super().finish(chunk)
+        # Tornado closes as soon as the answer is written unless all was read: let it think so for that moment. It
+        # goes on reading then, to nobody, and says so by `on_connection_close`.
+        connection._read_finished, connection._disconnect_on_finish = True, False
+        self.lingering = asyncio.get_running_loop().call_later(DRAIN_SECONDS, connection.stream.close)
+        try:
+            return super().finish(chunk)
+        finally:
+            connection._read_finished = False
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with problem+json: the one error handler of the REST side."""
@@ -182,8 +197,16 @@ class BaseHandler(RequestHandler):
         log.error("http.defect", request_id=self.request_id, route=self.route, exc_info=(typ, value, tb))
 
     def on_connection_close(self) -> None:
-        """Count off a request whose sender went away before it was read: nothing will answer it."""
+        """Count off a request whose sender went away before it was read: nothing will answer it.
+
+        Also the end of a connection that was only kept for the rest of a refused body.
+        """
         super().on_connection_close()
+        if self.lingering is not None:
+            self.lingering.cancel()
+            stream = cast(Any, self.request.connection).stream
+            if stream is not None:
+                stream.close()
         if not self._finished:
             self._counted_off()
 

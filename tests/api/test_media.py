@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import http.client
 import io
+import time
 
 import pytest
 from PIL import Image
 
-from handlers import uploads
+from handlers import gateway, uploads
 from tests import samples
 from tests.uploads import begin, form, upload
 
@@ -228,6 +230,47 @@ class TestSmall:
         for media in taken:
             assert (await api.delete(f"/api/media/{media['id']}", editor)).status == 204
         assert (await upload(api, contents[0], editor, workspaceId=workspace)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("content", "token", "status"),
+    [
+        (samples.image_bytes() + bytes(30_000_000), True, 413),
+        (b"<svg/>" + bytes(30_000_000), True, 415),
+        (samples.image_bytes() + bytes(10_000_000), False, 401),
+        (bytes(700_000_000), True, 413),
+    ],
+    ids=["large", "svg", "nobody", "huge"],
+)
+async def test_a_sender_who_reads_only_at_the_end_sees_the_refusal(api, editor, content, token, status):
+    body, content_type = form(content)
+    headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {editor.token}"} if token else {})}
+
+    def send():
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)
+        connection.request("POST", "/api/media", body, headers)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status, answer.headers["Connection"]
+
+    assert await asyncio.to_thread(send) == (status, "close")
+
+
+async def test_a_refused_sender_is_heard_out_and_no_longer(api, editor, monkeypatch):
+    body, content_type = form(b"<svg/>" + bytes(3_000_000))
+
+    reader, writer = await begin(api, editor, len(body), content_type)
+    writer.write(body)
+    began = time.monotonic()
+    assert b" 415 " in await asyncio.wait_for(reader.read(), 10)  # to the end of the connection
+    assert time.monotonic() - began < 2
+    writer.close()
+
+    monkeypatch.setattr(gateway, "DRAIN_SECONDS", 0.3)
+    reader, writer = await begin(api, editor, len(body), content_type)
+    writer.write(body[:1000])
+    assert b" 415 " in await asyncio.wait_for(reader.read(), 3)
+    writer.close()
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
