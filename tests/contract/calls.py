@@ -1,4 +1,4 @@
-"""Every call that the contract names, sections 2 to 10 (but files) and 12, written down by hand. Parameters have no names here."""
+"""Every call that the contract names (sections 2 to 10, 12), written down by hand. Parameters have no names here."""
 
 _LISTED = """
 POST /api/auth/register
