@@ -90,11 +90,11 @@ class Absences:
         looked at again here after the status was written: so one of the two sees the other.
         """
         live = await self._live(ids)
-        silent = {"_id": {"$in": list(ids)}, "status": {"$in": ALIVE}, "lastSeenAt": {"$lte": now - self._life}}
+        alive = {"_id": {"$in": list(ids)}, "status": {"$in": ALIVE}}
         fields = dict.fromkeys(("workspaceId", "status", "statusReason", "lastSeenAt"), 1)
         screens = [
             screen | {"lastSeenAt": seen}
-            for screen in await self._screens.find(silent, projection=fields)
+            for screen in await self._screens.find(alive, projection=fields)
             if (seen := _last_seen(screen, live)) <= now - self._life
         ]
         reason = f"No heartbeat for {MISSED * self._beat_seconds} s."

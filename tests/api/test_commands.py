@@ -186,6 +186,7 @@ async def test_repeated_reports_are_fine_and_change_nothing(api, editor, workspa
     command = await order(api, editor, made["id"])
     once = [(await accept(api, display, command)).json for _ in range(2)]
     assert once[0] == once[1]
+    assert once[0]["sentAt"] == once[0]["acceptedAt"]  # it has it, so it was sent
     done = (await finish(api, display, command, ok=True, result={"n": 1})).json
     for body in ({"ok": True, "result": {"n": 1}}, {"ok": False, "result": {"n": 2}}, {"ok": True}):
         assert (await finish(api, display, command, **body)).json == done

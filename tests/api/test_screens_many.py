@@ -64,18 +64,23 @@ async def test_a_tag_names_many(api, editor, workspace, stock):
     assert (nobody.status, nobody.json) == (202, {"results": []})
 
 
-async def test_a_command_goes_to_many(api, editor, workspace, stock, heard):
-    a, b = [await stock.screen(name) for name in "ab"]
-    body = {"workspaceId": workspace, "screenIds": [a, NOTHING, b], "name": "volume", "args": {"volume": 3}}
+async def test_a_command_goes_to_many_of_one_workspace(api, owner, editor, marquee, workspace, stock, heard):
+    a, b = [await stock.screen(name, tags=["roof"]) for name in "ab"]
+    other = (await api.post("/api/workspaces", {"name": "Other"}, as_=owner)).json["id"]
+    foreign = await Stock(marquee, other).screen(tags=["roof"])
+    body = {"workspaceId": workspace, "screenIds": [a, foreign, b], "name": "volume", "args": {"volume": 3}}
     reply = await api.post(COMMANDS, body | {"expiresIn": 60}, as_=editor)
     assert reply.status == 202
     first, unknown, second = reply.json["results"]
-    assert unknown == {"screenId": NOTHING, "ok": False, "error": UNKNOWN}
+    assert unknown == {"screenId": foreign, "ok": False, "error": UNKNOWN}
     for result, one in ((first, a), (second, b)):
         assert (result["ok"], result["screenId"]) == (True, one)
         command = (await api.get(f"{COMMANDS}/{result['commandId']}", as_=editor)).json
         assert (command["screenId"], command["args"], command["state"]) == (one, {"volume": 3}, "queued")
     assert {channel for _, channel, _ in told(heard, "command")} == {f"screen:{a}", f"screen:{b}"}
+
+    tagged = await api.post(COMMANDS, {"workspaceId": workspace, "tag": "roof", "name": "reload"}, as_=owner)
+    assert {result["screenId"] for result in tagged.json["results"]} == {a, b}
 
 
 async def test_a_repeated_request_with_one_key_commands_once(api, editor, marquee, workspace, stock):
