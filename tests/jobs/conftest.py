@@ -48,6 +48,12 @@ def lines():
 
 
 @pytest.fixture
+def follower(marquee, servers):
+    """A second process, which starts while `marquee` leads."""
+    return servers()
+
+
+@pytest.fixture
 def leaders(io_loop, settings, clock):
     """Make claims to lead, as that many processes would: with locks that last 0.6 s and are renewed every 0.1 s."""
     made = []

@@ -1,0 +1,59 @@
+"""While Redis is away, and after: screens are marked offline, emergencies end, and who beats is left alone."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.api.displays import pair, screen
+from tests.api.stock import raise_emergency
+
+
+@pytest.fixture
+def settings(settings, own_redis):
+    return replace(settings, redis_url=own_redis.url, screen_heartbeat_seconds=1)
+
+
+async def beat_on(display):
+    while True:
+        await display.beat()
+        await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_the_jobs_go_on_without_redis(
+    api, editor, workspace, marquee, follower, own_redis, clock, eventually, how
+):
+    silent, quiet = await pair(api, editor, workspace)
+    living, loud = await pair(api, editor, workspace, name="Hall")
+    await silent.beat()
+    beating = asyncio.ensure_future(beat_on(living))
+    raised = await raise_emergency(api, editor, workspace, expiresIn=60)
+    assert (marquee.jobs.leader.leads, follower.jobs.leader.leads) == (True, False)
+
+    own_redis.kill() if how == "killed" else own_redis.freeze()
+
+    async def is_offline():
+        return (await screen(api, editor, quiet["id"]))["status"] == "offline"
+
+    await eventually(is_offline, seconds=30)
+    assert (await screen(api, editor, loud["id"]))["status"] == "online"
+    await eventually(lambda: follower.jobs.leader.leads, seconds=15)
+
+    beating.cancel()
+    clock.advance(seconds=61)
+
+    async def has_ended():
+        return (await api.get(f"/api/emergencies/{raised['id']}", as_=editor)).json["endedAt"]
+
+    assert await eventually(has_ended, seconds=15) == raised["expiresAt"]
+
+
+async def test_one_leads_again_when_redis_is_back(marquee, follower, own_redis, eventually):
+    own_redis.kill()
+    leaders = [each.jobs.leader for each in (marquee, follower)]
+    await eventually(lambda: all(each.leads for each in leaders), seconds=15)
+
+    own_redis.start()
+
+    await eventually(lambda: sum(each.leads for each in leaders) == 1, seconds=8)
