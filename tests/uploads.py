@@ -1,6 +1,7 @@
 """Multipart bodies for tests, and sending them in one go, in pieces, or not to their end."""
 
 import asyncio
+import contextlib
 import secrets
 
 
@@ -33,3 +34,10 @@ async def begin(api, as_, length, content_type, path="/api/media"):
         ).encode()
     )
     return reader, writer
+
+
+async def end(writer):
+    """Close a connection of one's own, and wait until it is."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

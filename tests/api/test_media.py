@@ -11,7 +11,7 @@ from PIL import Image
 
 from handlers import gateway, uploads
 from tests import samples
-from tests.uploads import begin, form, upload
+from tests.uploads import begin, end, form, upload
 
 ITEM = {"transition": "none", "fit": "contain"}
 
@@ -199,7 +199,7 @@ class TestSmall:
         reader, writer = await begin(api, editor, 10_000_000_000, "multipart/form-data; boundary=x")
 
         assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
-        writer.close()
+        await end(writer)
 
     async def test_a_chunked_body_is_counted(self, api, editor, left):
         body, content_type = form(samples.image_bytes() + bytes(3_000_000))
@@ -213,7 +213,7 @@ class TestSmall:
         writer.write(f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
 
         assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
-        writer.close()
+        await end(writer)
         assert left() == ([], [])
 
     async def test_a_workspace_s_quota_holds_even_for_many_at_once(self, api, editor, workspace, left):
@@ -264,13 +264,13 @@ async def test_a_refused_sender_is_heard_out_and_no_longer(api, editor, monkeypa
     began = time.monotonic()
     assert b" 415 " in await asyncio.wait_for(reader.read(), 10)  # to the end of the connection
     assert time.monotonic() - began < 2
-    writer.close()
+    await end(writer)
 
     monkeypatch.setattr(gateway, "DRAIN_SECONDS", 0.3)
     reader, writer = await begin(api, editor, len(body), content_type)
-    writer.write(body[:1000])
+    writer.write(body[:5000])
     assert b" 415 " in await asyncio.wait_for(reader.read(), 3)
-    writer.close()
+    await end(writer)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
@@ -284,7 +284,7 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(api, editor, workspace, 
             break
         await asyncio.sleep(0.01)
     assert left()[0] or part < 0.3
-    writer.close()
+    await end(writer)
 
     for _ in range(500):
         if not left()[0]:
@@ -385,7 +385,7 @@ async def test_a_sender_who_falls_silent_is_cut_off(api, editor, workspace, left
     writer.write(body[:2_000_000])
 
     assert await asyncio.wait_for(reader.read(), 5) == b""
-    writer.close()
+    await end(writer)
     for _ in range(100):
         if not left()[0]:
             break

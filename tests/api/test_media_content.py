@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests import samples
-from tests.uploads import upload
+from tests.uploads import end, upload
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ async def test_a_reader_who_goes_away_leaves_no_open_file(api, editor, workspace
     writer.write(f"GET {media['url']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     await reader.read(100)
     was_open = open_media()
-    writer.close()
+    await end(writer)
 
     for _ in range(200):
         if not open_media():
