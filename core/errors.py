@@ -8,7 +8,9 @@ Problem
 `-- StorageFull 507
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 
@@ -120,14 +122,17 @@ class Invalid(Problem):
 class RateLimited(Problem):
     status, default_code, default_detail = 429, "rate_limited", "Too many requests: wait a little."
 
-    def __init__(self, retry_after: float, detail: str | None = None) -> None:
-        """Keep `retry_after` in seconds; the header rounds it up to whole ones."""
+    def __init__(
+        self, retry_after: float, detail: str | None = None, *, window: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Keep `retry_after` in seconds; the header rounds it up to whole ones. `window` has the RateLimit headers."""
         super().__init__(detail=detail)
         self.retry_after = max(retry_after, 0.001)
+        self.window = window
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(max(1, int(-(-self.retry_after // 1))))}
+        return {"Retry-After": str(max(1, int(-(-self.retry_after // 1)))), **self.window}
 
     def frame(self) -> dict[str, Any]:
         return super().frame() | {"retryAfterMs": int(-(-self.retry_after * 1000 // 1))}

@@ -37,6 +37,7 @@ PROBLEM = Shape(
     detail=text(),
     errors=optional(many(Shape("FieldProblem", path=text(), message=text()))),
     usedBy=optional(many(Shape("Use", type=text(), id=ident(), name=text()))),
+    retryAfterMs=optional(integer()),
     requestId=optional(text()),
 )
 

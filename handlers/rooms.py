@@ -102,7 +102,7 @@ class LeaveHandler(ApiHandler):
 
     @endpoint(needs="user", problems=(403, 404, 409))
     async def post(self, idOrName: str) -> None:
-        """Leave a room. Where its only owner goes, the longest member inherits it."""
+        """Leave a room. Where its only owner goes, a moderator inherits it, or the longest member."""
         await self.stores.rooms.leave(idOrName, by=self.actor)
 
 

@@ -100,7 +100,7 @@ class Remove(OnRoom):
     """Leaving, or removing somebody (moderators, and only below their own role)."""
 
     user_id: str
-    heirs: Sequence[str] = ()  # other owners first, then the longest members: read before
+    heirs: Sequence[str] = ()  # other owners first: read before
 
     @property
     def users(self) -> list[str]:

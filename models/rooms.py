@@ -145,7 +145,7 @@ class Rooms:
         await self.remove(id_or_name, by.id, by=by)
 
     async def remove(self, id_or_name: str, user_id: str, *, by: Actor) -> None:
-        """Take a member out, or oneself; the longest member inherits a room that would have no owner."""
+        """Take a member out, or oneself; a moderator, or the longest member, inherits a room without an owner."""
         room, _ = await self.resolve(id_or_name, by=by)
         heirs = await self._heirs(room["_id"], user_id)
         await self._log.submit(room["_id"], Remove(author_of(by), user_id, heirs))
@@ -160,11 +160,10 @@ class Rooms:
                 await self._log.submit(room["_id"], Vanish(Author(user_id), heirs))
 
     async def _heirs(self, room_id: str, user_id: str) -> list[str]:
-        """Return who may own a room when a member goes: another owner, then those who are in it longest."""
+        """Return who may own a room when a member goes: other owners, then moderators, then the longest members."""
         others = {"roomId": room_id, "left": False, "userId": {"$ne": user_id}}
-        owner = await self._other_owner(room_id, user_id)
-        longest = await self._members.find(others, sort=[("joinedAt", 1), ("_id", 1)], limit=_HEIRS)
-        return list(dict.fromkeys([*([owner] if owner else []), *(m["userId"] for m in longest)]))
+        order = [("role", -1), ("joinedAt", 1), ("_id", 1)]  # the roles' names fall in the order of their rights
+        return [m["userId"] for m in await self._members.find(others, sort=order, limit=_HEIRS)]
 
     async def _other_owner(self, room_id: str, user_id: str) -> str | None:
         query = {"roomId": room_id, "role": "owner", "left": False, "userId": {"$ne": user_id}}
