@@ -150,7 +150,9 @@ class Connection(Outbox):
             self._check_actor(actor)
         except Problem as e:
             self.close(_code_of(e), e.code)
-            return False
+        except Exception:
+            log.exception("socket.defect", connection=self.id, endpoint=self.endpoint.name)
+            self.close(Close.DEFECT)
         if self.code is not None:
             return False
         known, self.actor = self.actor, actor
@@ -222,6 +224,8 @@ class Connection(Outbox):
         self.due = float("inf")
         self._leave_lobby()
         self.shared.node.gone(self)
+        actor = self.actor.id if self.actor is not None else None
+        log.info("socket.closed", endpoint=self.endpoint.name, connection=self.id, actor=actor, code=code, ip=self.ip)
 
     def _leave_lobby(self) -> None:
         if self._in_lobby:

@@ -3,7 +3,8 @@
 Publications are queued and leave in one pipeline for all that gathered while the last one was under way.
 A pipeline that fails, and everything in the second after it, is handed to this process's own subscribers
 only. A beacon every few seconds shows that a message still comes round: a half-open connection looks
-healthy to everything else.
+healthy to everything else. A process that had to keep publications to itself tells the others when its way
+is free again, and all look again at what they may have missed.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ PAUSE_SECONDS = 1.0  # after a failed pipeline, before the next is tried
 MOST_IN_PIPELINE = 512
 MOST_QUEUED = 10_000  # publications; more than a healthy Redis ever leaves waiting
 LONGEST_BACK_OFF = 2.0
+_LOST = "lost"  # says to all processes: some of what I had to tell, you never heard
 
 
 class RedisBroker:
@@ -44,6 +46,7 @@ class RedisBroker:
         self._metrics = metrics
         self._beacon_seconds = beacon_seconds
         self._beacon = f"beacon:{new_id()}"
+        self._own = {self._beacon, _LOST}
         self._channels: dict[str, asyncio.Future[None]] = {}
         self._subscription: RedisWire | None = None
         self._publisher: RedisWire | None = None
@@ -65,7 +68,7 @@ class RedisBroker:
         """Begin to listen and to publish; waits a moment for Redis, and goes on without it."""
         self._receive, self._renewed = receive, renewed
         self._tasks = [asyncio.ensure_future(run()) for run in (self._listen, self._publish, self._send_beacons)]
-        await self.subscribe(self._beacon)
+        await asyncio.gather(*(self.subscribe(channel) for channel in self._own))
 
     async def stop(self) -> None:
         """Publish what is queued within PUBLISH_SECONDS, then close."""
@@ -96,7 +99,7 @@ class RedisBroker:
             confirmed = self._channels[channel] = asyncio.get_running_loop().create_future()
             if self._subscription is not None:
                 self._subscription.ask("SUBSCRIBE", [self._name(channel)])
-            if not self.up and channel != self._beacon:
+            if not self.up and channel not in self._own:
                 confirmed.set_result(None)  # `renewed` follows
         if confirmed.done():
             return
@@ -164,6 +167,8 @@ class RedisBroker:
             if kind == b"message":
                 if channel == self._beacon:
                     self._beacon_came(payload)
+                elif channel == _LOST:
+                    renewed = [one for one in self._channels if one not in self._own]
                 elif self._receive is not None:
                     self._receive(channel, payload)
             elif kind == b"subscribe" and not self._confirm(channel):
@@ -174,7 +179,7 @@ class RedisBroker:
     def _confirm(self, channel: str) -> bool:
         """Note a confirmation; return False when subscribers were not waiting for it: they have missed something."""
         confirmed = self._channels.get(channel)
-        if confirmed is None or channel == self._beacon:
+        if confirmed is None or channel in self._own:
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
             return True
@@ -185,7 +190,7 @@ class RedisBroker:
 
     def _release_waiting(self) -> None:
         for channel, confirmed in self._channels.items():
-            if not confirmed.done() and channel != self._beacon:
+            if not confirmed.done() and channel not in self._own:
                 confirmed.set_result(None)
 
     def _beacon_came(self, payload: bytes) -> None:
@@ -222,7 +227,9 @@ class RedisBroker:
             self._refused = True
             self._deliver_here(batch)
             return
-        self._refused = False
+        if self._refused:
+            self._refused = False
+            self.publish([(_LOST, b"")])
         self._metrics.publications.labels("redis").inc(len(batch))
         if self._subscription is None:
             self._deliver_here(batch)  # others heard it; we are not listening just now
@@ -250,6 +257,6 @@ class RedisBroker:
 
     def _deliver_here(self, batch: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in batch:
-            if channel in self._channels and channel != self._beacon and self._receive is not None:
+            if channel in self._channels and channel not in self._own and self._receive is not None:
                 self._receive(channel, payload)
         self._metrics.publications.labels("local").inc(len(batch))

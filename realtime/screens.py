@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
+import structlog
 
 from core import resources
+from core.errors import Problem
 from core.events import announce, control, screen_channel
 from core.reports import COMMAND_RESULT, HEARTBEAT
 from core.validation import Json, ident
@@ -17,8 +19,11 @@ from realtime.endpoint import Endpoint, FrameType
 from realtime.node import Node
 from realtime.publication import Publication
 
+log = structlog.get_logger("marquee.screens")
 SCREEN_CONNECTED = "screen.connected"  # control: {"screenId", "connectionId"}: older connections are replaced
 _SENT_SECONDS = 0.05  # commands that were delivered are marked in one write for all of this time
+
+_AT_ONCE = 20  # screens whose commands are read at the same time after Redis was away
 
 _COMMAND = {"commandId": ident(required=True)}
 
@@ -70,6 +75,8 @@ class ScreenEndpoint(Endpoint):
         self._orders = orders
         self._beat_seconds = beat_seconds
         self._sent: list[str] = []
+        self._missed: set[str] = set()
+        self._catching_up = False
         self.frames = {
             "heartbeat": FrameType(
                 HEARTBEAT, self._beat, "Say how things stand; answers the wanted revision.", quick.reader(HEARTBEAT)
@@ -79,6 +86,7 @@ class ScreenEndpoint(Endpoint):
         }
         node.listen("screen", self._receive)
         node.on_control(SCREEN_CONNECTED, self._replace)
+        node.on_renewed(self._catch_up_later)
 
     def limits(self) -> dict[str, int]:
         """Return how often a screen is to beat."""
@@ -95,9 +103,7 @@ class ScreenEndpoint(Endpoint):
             screen_id, connection.id, user_agent=connection.user_agent, ip=connection.ip
         )
         self._say(connection, "manifest.changed", {"revision": revision})
-        for command in await self._orders.unfinished(screen_id):
-            if self._say(connection, "command", command):
-                self._note_sent(str(command["_id"]))
+        await self._order(connection, screen_id)
 
     async def left(self, connection: Connection) -> None:
         """Tell the store, which knows whether that was the screen's latest connection."""
@@ -119,6 +125,31 @@ class ScreenEndpoint(Endpoint):
             connection.actor.id, data["commandId"], ok=data["ok"], result=data.get("result")
         )
         return resources.COMMAND.render(command)
+
+    async def _order(self, connection: Connection, screen_id: str) -> None:
+        """Send what the screen has still to do."""
+        for command in await self._orders.unfinished(screen_id):
+            if self._say(connection, "command", command):
+                self._note_sent(str(command["_id"]))
+
+    def _catch_up_later(self, channels: list[str]) -> None:
+        """Send commands again that may have been lost on the way; a lost revision heals with the next beat."""
+        self._missed.update(channel for channel in channels if channel.startswith("screen:"))
+        if self._missed and not self._catching_up:
+            self._catching_up = True
+            self._node.spawn(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        try:
+            while self._missed:
+                some = [self._missed.pop() for _ in range(min(_AT_ONCE, len(self._missed)))]
+                heard = [(one, c) for one in some for c in self._node.hub.listeners(one) if c.code is None]
+                orders = (self._order(c, channel.partition(":")[2]) for channel, c in heard)
+                await asyncio.gather(*orders)
+        except Problem as e:
+            log.warning("screens.not_caught_up", code=e.code)  # MongoDB is away too: a reconnect brings them
+        finally:
+            self._catching_up = False
 
     def _say(self, connection: Connection, name: str, document: Mapping[str, Any]) -> bool:
         event = announce(name, screen_channel(connection.actor.id if connection.actor else ""), document)

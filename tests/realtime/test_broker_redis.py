@@ -8,6 +8,7 @@ import pytest
 from core.metrics import Metrics
 from realtime.redis_broker import RedisBroker
 from tests.realtime.heard import Heard
+from tests.realtime.proxy import Proxy
 
 
 @pytest.fixture
@@ -121,3 +122,37 @@ async def test_the_beacon_measures_the_way_round(clients, own_redis):
     await until(lambda: 0 < metrics.broker_lag_seconds._value.get() < 1)
     assert metrics.broker_up._value.get() == 1
     await broker.stop()
+
+
+@pytest.fixture
+def proxy(io_loop, own_redis):
+    """A way to Redis that can be cut."""
+    made = Proxy(own_redis.port)
+    io_loop.run_sync(made.start)
+    yield made
+    io_loop.run_sync(made.cut)
+
+
+@pytest.fixture
+def far(begin, clients, own_redis, proxy):
+    """A process whose way to Redis leads through the proxy."""
+    return begin(RedisBroker(clients(f"redis://127.0.0.1:{proxy.port}"), "pair", Metrics(), beacon_seconds=0.2))
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_process_that_was_cut_off_tells_the_others_to_look_again(far, pair, proxy):
+    near, _ = pair
+    await near.broker.subscribe("room:1")
+    await far.broker.subscribe("room:1")
+    await proxy.cut()
+    await until(lambda: not far.broker.up)
+    far.broker.publish([("room:1", b"heard by nobody else")])
+    await far.count(1)
+    assert near.broker.up
+
+    await proxy.mend()
+    await near.until(lambda: "room:1" in near.renewed)
+    await until(lambda: far.broker.up)
+
+    assert near.publications == []
+    assert set(near.renewed) == {"room:1"}

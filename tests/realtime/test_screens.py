@@ -10,6 +10,7 @@ from core.events import screen_channel
 from tests.api.displays import Display, eventually, pair
 from tests.api.displays import screen as shown
 from tests.clients import Api
+from tests.realtime.proxy import Proxy
 from tests.realtime.wire import Wire, masked
 
 
@@ -272,3 +273,28 @@ async def test_a_screen_that_hangs_up_politely_is_not_offline_before_its_lease_e
 
 async def _is(api, person, ordered, state):
     return await state_of(api, person, ordered) == state
+
+
+@pytest.fixture
+def shaky(io_loop, servers, marquee, own_redis):
+    """Two processes, of which the second's way to their Redis can be cut."""
+    proxy = Proxy(own_redis.port)
+    io_loop.run_sync(proxy.start)
+    yield servers(redis_url=own_redis.url), servers(redis_url=f"redis://127.0.0.1:{proxy.port}/0"), proxy
+    io_loop.run_sync(proxy.cut)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_command_that_was_lost_between_the_processes_comes_when_the_way_is_free(shaky, editor, display):
+    here, there, proxy = shaky
+    wire, _, _ = await connected(there.port, display)
+    ordering = Api(here.port)
+    await proxy.cut()
+
+    ordered = await command(ordering, editor, display)
+    await asyncio.sleep(0.2)
+    assert await state_of(ordering, editor, ordered) == "queued"
+    await proxy.mend()
+
+    assert (await event(wire, "command"))["data"]["id"] == ordered["id"]
+    ordering.close()

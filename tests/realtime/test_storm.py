@@ -78,3 +78,15 @@ async def test_a_defect_of_ours_while_joining_closes_with_1011(hall, owner, monk
     wire = await Wire.open(hall.port, "/ws/dashboard", owner.token)
 
     assert await wire.closed_with() == 1011
+
+
+async def test_a_defect_of_ours_at_the_gate_leaves_nobody_behind(hall, owner, monkeypatch):
+    async def fail(token, ip):
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(hall.shared.gate, "admit", fail)
+
+    wire = await Wire.open(hall.port, "/ws/dashboard", owner.token)
+
+    assert await wire.closed_with() == 1011
+    assert not len(hall.node.hub)
