@@ -14,6 +14,7 @@ from datetime import datetime
 from pymongo import UpdateOne
 
 from core.breaker import RedisAway
+from core.clock import new_id
 from models.base import Document, Ground
 from models.beats import MISSED, lease_life
 from models.leases import Leases, Live
@@ -87,7 +88,8 @@ class Absences:
         """Mark those of `ids` that are silent indeed, and tell of them.
 
         A beat may come at the same moment. It renews the lease before it reads the status, and the leases are
-        looked at again here after the status was written: so one of the two sees the other.
+        looked at again here after the status was written: so one of the two sees the other. So may another
+        process's detector, which leads too while Redis is away: each screen is told of by the one that marked it.
         """
         live = await self._live(ids)
         alive = {"_id": {"$in": list(ids)}, "status": {"$in": ALIVE}}
@@ -98,7 +100,11 @@ class Absences:
             if (seen := _last_seen(screen, live)) <= now - self._life
         ]
         reason = f"No heartbeat for {MISSED * self._beat_seconds} s."
-        await self._screens.bulk([_going(screen, reason) for screen in screens])
+        mark = new_id()
+        await self._screens.bulk([_going(screen, reason, mark) for screen in screens])
+        ours = await self._screens.find({"_id": {"$in": list(ids)}, "offlineBy": mark}, projection={"_id": 1})
+        marked = {screen["_id"] for screen in ours}
+        screens = [screen for screen in screens if screen["_id"] in marked]
         back = await self._held([screen["_id"] for screen in screens], self._ground.clock.now())
         await self._screens.bulk([_coming_back(screen, reason) for screen in screens if screen["_id"] in back])
         gone = [screen for screen in screens if screen["_id"] not in back]
@@ -125,8 +131,8 @@ def _last_seen(screen: Document, live: Mapping[str, Live]) -> datetime:
     return stored if known is None else max(stored, known.last_seen_at)
 
 
-def _going(screen: Document, reason: str) -> UpdateOne:
-    change = {"status": "offline", "statusReason": reason, "lastSeenAt": screen["lastSeenAt"]}
+def _going(screen: Document, reason: str, mark: str) -> UpdateOne:
+    change = {"status": "offline", "statusReason": reason, "lastSeenAt": screen["lastSeenAt"], "offlineBy": mark}
     return UpdateOne({"_id": screen["_id"], "status": screen["status"]}, {"$set": change})
 
 

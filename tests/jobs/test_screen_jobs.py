@@ -82,6 +82,24 @@ async def test_a_revision_that_a_dead_process_left_behind_is_brought_up_to_date(
     assert told(heard, "manifest.changed")[-1][1:] == (f"screen:{lobby}", {"revision": current["revision"]})
 
 
+async def test_two_detectors_of_different_processes_tell_of_each_screen_once(
+    marquee, follower, editor, workspace, clock
+):
+    stock = Stock(marquee, workspace)
+    screens = [await stock.screen(name=f"Hall {number}") for number in range(60)]
+    for each in (marquee, follower):
+        await each.jobs.stop()
+    await asyncio.gather(*(marquee.stores.beats.beat(one, {}) for one in screens))
+
+    clock.advance(minutes=2)
+    marked = await asyncio.gather(
+        *(each.stores.absences.mark_offline(clock.now()) for each in (marquee, follower, marquee, follower))
+    )
+
+    history = await marquee.ground.collection("statuses").find({"status": "offline"})
+    assert (sum(marked), len(history)) == (60, 60)
+
+
 async def test_two_leaders_at_once_do_no_harm(api, editor, workspace, marquee, follower, clock, heard, lines):
     """For as long as two processes both believe to lead, each thing is still done, and told, once."""
     display, made = await pair(api, editor, workspace)
