@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.base import Ground
 from models.blobs import Blobs
+from models.storage.local import PARTS
 from models.tickets import Tickets
 
 OLD_SECONDS = 3600  # without a write; the longest pause in an upload is a minute, and a probe takes three
@@ -16,7 +17,8 @@ class Orphans:
 
     def __init__(self, ground: Ground, blobs: Blobs, tickets: Tickets) -> None:
         self._clock = ground.clock
-        self._incoming = ground.settings.data_dir / "incoming"
+        data = ground.settings.data_dir
+        self._folders = (data / "incoming", data / "media" / PARTS)
         self._blobs = blobs
         self._tickets = tickets
 
@@ -29,14 +31,15 @@ class Orphans:
         }
 
     async def sweep_files(self) -> int:
-        """Remove what uploads have left in this machine's `incoming` folder; return how many."""
-        return await asyncio.to_thread(_remove_old, self._incoming, self._clock.timestamp() - OLD_SECONDS)
+        """Remove what uploads have left half done on this machine; return how many."""
+        before = self._clock.timestamp() - OLD_SECONDS
+        return sum([await asyncio.to_thread(_remove_old, folder, before) for folder in self._folders])
 
 
 def _remove_old(folder: Path, before: float) -> int:
     """Remove the entries of `folder` that were last changed before the time `before`."""
     removed = 0
-    for entry in folder.iterdir():
+    for entry in folder.iterdir() if folder.is_dir() else ():
         try:
             if entry.stat().st_mtime >= before:
                 continue

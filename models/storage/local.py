@@ -16,6 +16,7 @@ from core.signatures import Signatures, window_expiry
 from models.storage.keys import split
 
 log = structlog.get_logger("marquee.storage")
+PARTS = "parts"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -30,17 +31,18 @@ def problem_of(error: OSError) -> StorageFull | Unavailable:
 class LocalStorage:
     """Files under `root`: `ab/<sha256>.<ext>` and `thumbs/ab/<sha256>.<ext>`.
 
-    A file appears under its name whole or not at all, and is on disk when `put` returns; `scratch` is a folder
-    on the same disk for what is half there. File work runs
+    A file appears under its name whole or not at all, and is on disk when `put` returns; what comes from another
+    disk is in `parts` until it is all here. File work runs
     in threads, so that the loop never waits for the disk.
     """
 
     name = "local"
     direct: DirectUploads | None = None
 
-    def __init__(self, root: Path, scratch: Path, signatures: Signatures) -> None:
+    def __init__(self, root: Path, signatures: Signatures) -> None:
         self._root = root
-        self._scratch = scratch
+        self._parts = root / PARTS
+        self._parts.mkdir(parents=True, exist_ok=True)
         self._signatures = signatures
 
     def path(self, key: str) -> Path:
@@ -51,7 +53,7 @@ class LocalStorage:
     async def put(self, source: Path, key: str) -> None:
         """Store `source` under `key`, moving it where it lies on the same disk."""
         try:
-            await asyncio.to_thread(_place, source, self.path(key), self._scratch)
+            await asyncio.to_thread(_place, source, self.path(key), self._parts)
         except OSError as e:
             raise problem_of(e) from e
 
@@ -71,7 +73,7 @@ class LocalStorage:
         return self.path(key), self._signatures.verify(f"/media/{key}", expiry, signature, now)
 
 
-def _place(source: Path, target: Path, scratch: Path) -> None:
+def _place(source: Path, target: Path, parts: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     _sync(source)
     try:
@@ -79,7 +81,7 @@ def _place(source: Path, target: Path, scratch: Path) -> None:
     except OSError as e:
         if e.errno != errno.EXDEV:
             raise
-        _copy(source, target, scratch / f"{secrets.token_hex(8)}.part")
+        _copy(source, target, parts / f"{secrets.token_hex(8)}.part")
     _sync(target.parent)
 
 

@@ -7,13 +7,11 @@ from core.signatures import Signatures
 
 def open_storage(settings: Settings, signatures: Signatures) -> Storage:
     """Return the storage that the settings name, and make the folders that uploads need."""
-    media, incoming = settings.data_dir / "media", settings.data_dir / "incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / "incoming").mkdir(parents=True, exist_ok=True)
     if settings.storage == "local":
         from models.storage.local import LocalStorage  # noqa: PLC0415 - only the one that is used is loaded
 
-        media.mkdir(parents=True, exist_ok=True)
-        return LocalStorage(media, incoming, signatures)
+        return LocalStorage(settings.data_dir / "media", signatures)
     from models.storage.cloudinary import Account, CloudinaryStorage  # noqa: PLC0415
     from models.storage.direct import CloudinaryDirect  # noqa: PLC0415
 

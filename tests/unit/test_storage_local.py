@@ -20,8 +20,7 @@ SIGNED = re.compile(r"(?P<path>/media/[^?]+)\?exp=(?P<exp>\d+)&sig=(?P<sig>[\w-]
 
 @pytest.fixture
 def storage(tmp_path):
-    (tmp_path / "incoming").mkdir()
-    return LocalStorage(tmp_path / "media", tmp_path / "incoming", Signatures("k" * 32))
+    return LocalStorage(tmp_path / "media", Signatures("k" * 32))
 
 
 @pytest.fixture
@@ -64,17 +63,17 @@ def test_nothing_else_than_a_key_becomes_a_path(storage, key):
         storage.path(key)
 
 
-def test_another_disk_is_copied_to_whole_or_not_at_all(storage, source, monkeypatch):
-    def elsewhere(path, target):
-        if path.name == "source":
+def test_another_disk_is_copied_to_whole_or_not_at_all(storage, source, tmp_path, monkeypatch):
+    def within_one_disk(path, target):
+        if path.is_relative_to(tmp_path / "media") != target.is_relative_to(tmp_path / "media"):
             raise OSError(errno.EXDEV, "another device")
         return path.rename(target)
 
-    monkeypatch.setattr(type(source), "replace", elsewhere)
+    monkeypatch.setattr(type(source), "replace", within_one_disk)
     asyncio.run(storage.put(source, KEY))
 
     assert storage.path(KEY).read_bytes() == b"picture"
-    assert [path.name for path in source.parent.iterdir()] == ["source"]
+    assert list((tmp_path / "media" / "parts").iterdir()) == []
 
 
 @pytest.mark.parametrize(
