@@ -12,7 +12,7 @@ from tests import samples
 from tests.browser.live_server import LiveServer
 from tests.browser.operator_client import Operator
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",
@@ -26,6 +26,8 @@ RED, GREEN, BLUE, YELLOW = (208, 32, 32), (24, 150, 60), (30, 60, 200), (230, 20
 
 @pytest.fixture(scope="module")
 def playwright():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: `make test` as root installs it")
     with sync_playwright() as driver:
         yield driver
 
@@ -83,10 +85,15 @@ class Display:
         self.url = url
         self.errors = []
         self.page.on("pageerror", self._note)
+        self.page.on("console", self._hear)
         self.page.goto(f"{url}/player")
 
     def _note(self, error):
         self.errors.append(error)
+
+    def _hear(self, message):
+        if "Content Security Policy" in message.text:
+            self.errors.append(message.text)
 
     def color(self, x=640, y=60):
         """Return the pixel at (x, y): away from the middle, where words may stand."""

@@ -5,16 +5,20 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 
 
 def test_the_modules_pass_their_own_tests():
+    if shutil.which("node") is None:
+        pytest.skip("there is no Node here; the other browser tests run the same modules in Chromium")
     files = sorted(str(path) for path in (ROOT / "tests/browser/js").glob("*.test.mjs"))
     assert files
 
     run = subprocess.run(
-        [shutil.which("node") or "node", "--test", *files],
+        ["node", "--test", *files],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 """The web player when things are not as they should be: broken downloads, blocked sockets, plain http."""
 
 import os
+import signal
 
 from PIL import Image
 
@@ -64,6 +65,19 @@ def test_where_websockets_do_not_pass_the_screen_lives_by_rest(server, browser, 
     assert done["state"] == "done"
     operator.put_items(playlist, (media(operator, "red.png"), {"durationMs": 2000, "fit": "cover"}))
     display.until_shows(RED)
+
+
+def test_a_frozen_server_does_not_keep_a_reloaded_screen_dark(server, lobby, operator, media):
+    display, screen, _ = lobby((media(operator, "green.png"), {"durationMs": 2000, "fit": "cover"}))
+    display.until_shows(GREEN)
+    display.until(lambda: display.page.evaluate("navigator.serviceWorker.controller !== null"))
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        display.page.reload()
+        display.until_shows(GREEN, seconds=10)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    display.until(lambda: in_sync(operator, screen))
 
 
 def test_on_plain_http_in_a_lan_it_plays_on_as_long_as_the_page_lives_and_says_so(server, browser, operator, media):

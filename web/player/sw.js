@@ -6,7 +6,8 @@
  */
 
 const CACHE = "marquee-player-shell";
-const NETWORK_MS = 4000; // a frozen server must not keep a screen dark
+const NETWORK_MS = 4000; // a frozen server must not keep a screen dark,
+const AWAY_MS = 30_000; // and not for this long again with each of its files
 const PAGE = "/player";
 const FILES = [
   PAGE,
@@ -42,6 +43,8 @@ const FILES = [
   "/shared/socket.js",
 ];
 
+let awayUntil = 0;
+
 self.addEventListener("install", (event) => {
   event.waitUntil(keepAll().then(() => self.skipWaiting()));
 });
@@ -71,12 +74,14 @@ self.addEventListener("message", (event) => {
 async function freshOrKept(request, pathname) {
   const kept = await (await caches.open(CACHE)).match(pathname);
   if (!kept) return fetch(request);
+  if (Date.now() < awayUntil) return kept;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), NETWORK_MS);
   try {
     const answer = await fetch(request, { signal: late.signal });
     return answer.ok ? answer : kept; // a proxy's error page is no player
   } catch {
+    awayUntil = Date.now() + AWAY_MS;
     return kept;
   } finally {
     clearTimeout(timer);

@@ -38,12 +38,13 @@ export class Sha256 {
       this.#rest.set(bytes.subarray(0, at), this.#restLength);
       this.#restLength += at;
       if (this.#restLength < BLOCK) return this;
-      this.#compress(this.#rest, 0);
+      compress(this.#state, this.#words, this.#rest, 0, BLOCK);
       this.#restLength = 0;
     }
-    for (; at + BLOCK <= bytes.length; at += BLOCK) this.#compress(bytes, at);
-    this.#rest.set(bytes.subarray(at), 0);
-    this.#restLength = bytes.length - at;
+    const end = bytes.length - ((bytes.length - at) % BLOCK);
+    compress(this.#state, this.#words, bytes, at, end);
+    this.#rest.set(bytes.subarray(end), 0);
+    this.#restLength = bytes.length - end;
     return this;
   }
 
@@ -58,30 +59,25 @@ export class Sha256 {
     this.update(padding);
     return Array.from(this.#state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
   }
+}
 
-  #compress(bytes, at) {
-    const w = this.#words;
-    for (let i = 0, j = at; i < 16; i += 1, j += 4) {
-      w[i] = (bytes[j] << 24) | (bytes[j + 1] << 16) | (bytes[j + 2] << 8) | bytes[j + 3];
-    }
-    for (let i = 16; i < BLOCK; i += 1) {
-      const x = w[i - 15];
-      const y = w[i - 2];
-      const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-      const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
-    }
-    this.#rounds(w);
-  }
-
-  #rounds(w) {
-    const state = this.#state;
-    let [a, b, c, d, e, f, g, h] = state;
+/** Take whole blocks into the state. Plain locals and one flat function: this is where all the time goes. */
+function compress(state, w, bytes, from, to) {
+  for (let at = from; at < to; at += BLOCK) {
+    expand(w, bytes, at);
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
+    let e = state[4];
+    let f = state[5];
+    let g = state[6];
+    let h = state[7];
     for (let i = 0; i < BLOCK; i += 1) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i]) | 0;
+      const t1 = (h + s1 + (g ^ (e & (f ^ g))) + K[i] + w[i]) | 0;
       const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-      const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      const t2 = (s0 + ((a & b) | (c & (a | b)))) | 0;
       h = g;
       g = f;
       f = e;
@@ -99,6 +95,19 @@ export class Sha256 {
     state[5] += f;
     state[6] += g;
     state[7] += h;
+  }
+}
+
+function expand(w, bytes, at) {
+  for (let i = 0, j = at; i < 16; i += 1, j += 4) {
+    w[i] = (bytes[j] << 24) | (bytes[j + 1] << 16) | (bytes[j + 2] << 8) | bytes[j + 3];
+  }
+  for (let i = 16; i < BLOCK; i += 1) {
+    const x = w[i - 15];
+    const y = w[i - 2];
+    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+    w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
   }
 }
 
