@@ -2,6 +2,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
@@ -9,9 +11,18 @@ from tornado.websocket import WebSocketHandler, websocket_connect
 
 from core.errors import Invalid, Malformed, NotFound, Problem, RateLimited
 from core.events import Event
-from realtime import frames
+from core.reports import COMMAND_RESULT, HEARTBEAT
+from core.validation import ident
+from realtime import frames, quick
+from realtime.dispatch import AUTH, PING
+from realtime.endpoint import FrameType
 from realtime.publication import Publication, unpack
 
+TYPES = {
+    "heartbeat": FrameType(HEARTBEAT, None, read=quick.reader(HEARTBEAT)),
+    "command.result": FrameType({"commandId": ident(required=True), **COMMAND_RESULT}, None),
+    "auth": AUTH,
+}
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 200_000]
 
 
@@ -46,7 +57,7 @@ def test_an_event_has_the_contracts_members_and_times():
 
 
 def payload(frame):
-    return json.loads(frame[frame.index(b"{") :])
+    return json.loads(frame[frame.index(b'{"', 2) :])
 
 
 def test_replies_say_yes_or_no_under_the_clients_id():
@@ -153,3 +164,34 @@ def test_a_publication_comes_back_as_it_was_packed(event):
 def test_what_is_no_publication_is_refused(payload):
     with pytest.raises(ValueError, match=r".*"):
         unpack(payload)
+
+
+anything = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**80), 2**80), st.floats(), st.text(st.characters(), max_size=8)
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(st.characters(), max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+framed = st.fixed_dictionaries(
+    {}, optional={"id": anything, "type": st.one_of(anything, st.sampled_from(list(TYPES))), "data": anything}
+)
+
+
+@settings(max_examples=500, deadline=None, database=None)
+@given(st.one_of(st.text(max_size=40), st.one_of(anything, framed).map(json.dumps)))
+def test_whatever_comes_is_read_or_refused_with_an_answer_that_can_be_sent(message):
+    given_id, refused = None, None
+    try:
+        document = frames.parse(message)
+        given_id = frames.frame_id(document)
+        name, data = frames.envelope(document)
+        TYPES.get(name, PING).checked(data)
+        answer = frames.reply_frame(given_id)
+    except Problem as e:
+        answer = frames.error_frame(given_id, refused := e)
+
+    assert payload(answer)["reply"] == given_id
+    assert payload(answer)["ok"] or refused.status in {400, 422}
