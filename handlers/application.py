@@ -12,6 +12,7 @@ from core.settings import Settings
 from handlers import (
     auth,
     display,
+    docs,
     emergencies,
     media,
     media_content,
@@ -43,7 +44,9 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
     """Return the application. Raises TypeError where a method lacks its declaration."""
     routes = api_routes()
     refuse_undeclared(routes, RequestHandler.get)
+    told = openapi.document(routes)
     specs = [URLSpec(compile_route(route), handler, {"edge": edge, "route": route}) for route, handler in routes]
+    specs.append(URLSpec(r"/docs/?", docs.DocsHandler, {"edge": edge, "route": "/docs"}))
     specs += [URLSpec(pattern, handler, given) for pattern, handler, given in sockets]
     specs += [URLSpec(pattern, content, {"edge": edge, "route": "/media"}) for pattern, content in media_content.routes]
     for pattern, handler, given in pages.routes():
@@ -53,7 +56,8 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
         default_handler_class=NotFoundHandler,
         default_handler_args={"edge": edge, "route": "(none)"},
         settings=settings,
-        openapi=openapi.document(routes),
+        openapi=told,
+        docs=docs.page(told, [(pattern, given["endpoint"]) for pattern, _, given in sockets]),
         log_function=_no_log,
         compress_response=False,
     )

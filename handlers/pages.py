@@ -66,6 +66,7 @@ def routes() -> list[tuple[str, type[web.RequestHandler], dict[str, str]]]:
         (r"/player/(.+)", PageHandler, {"folder": "player"}),
         (r"/shared/(.+)", PageHandler, {"folder": "shared"}),
         (r"/dashboard/(.+)", PageHandler, {"folder": "dashboard"}),
+        (r"/docs/(.+)", PageHandler, {"folder": "docs"}),
         (r"/reset/?()", PageHandler, {"folder": "dashboard", "index": "reset.html"}),
         (r"/()", PageHandler, {"folder": "dashboard"}),
     ]
