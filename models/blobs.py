@@ -14,6 +14,7 @@ listing of the storage is never compared with the database: an account or a fold
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from datetime import timedelta
 
 import structlog
 
-from core.clock import new_id
 from core.errors import Problem, Unavailable
 from core.ports import Storage
 from models.base import Document, Duplicate, Ground, Session
@@ -83,7 +83,10 @@ class Blobs:
         await asyncio.shield(self._let_go(key, mark))
 
     async def _hold(self, key: str, companions: Sequence[str]) -> str:
-        mark, deadline = new_id(), self._clock.monotonic() + WAIT_SECONDS
+        mark, deadline = (
+            secrets.token_hex(8),
+            self._clock.monotonic() + WAIT_SECONDS,
+        )  # no id: two tries may share those
         while True:
             until = self._clock.now() + HOLD
             change = {
