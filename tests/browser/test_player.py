@@ -53,7 +53,11 @@ def test_a_video_loops_when_it_is_to_last_longer_and_is_cut_when_shorter(lobby, 
         times.append(display.video_time)
     assert any(later < earlier - 2 for earlier, later in pairwise(times))
     display.until_shows(YELLOW)
-    display.until_shows(BLUE, seconds=4)
+    seen = [0.0]
+    while display.shows(YELLOW):
+        seen.append(display.video_time or 0.0)
+    display.until_shows(BLUE)
+    assert max(seen) < 2.5  # of three seconds
 
 
 def test_a_change_reaches_the_screen_while_it_plays(lobby, operator, media):
@@ -80,14 +84,14 @@ def test_a_playlist_without_items_leaves_a_calm_screen(lobby, operator, media):
 
 def test_an_item_is_off_the_screen_when_its_validity_ends(lobby, operator, media):
     red, green = media(operator, "red.png"), media(operator, "green.png")
-    ends = (datetime.now(UTC) + timedelta(seconds=12)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    ends = (datetime.now(UTC) + timedelta(seconds=16)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     display, _, _ = lobby(
         (red, {"durationMs": 60_000, "fit": "cover", "validTo": ends}),
         (green, {"durationMs": 60_000, "fit": "cover", "validFrom": ends}),
     )
     display.until_shows(RED)
 
-    display.until_shows(GREEN, seconds=20)
+    display.until_shows(GREEN, seconds=25)
 
     assert datetime.now(UTC) >= datetime.fromisoformat(ends) - timedelta(seconds=1)
 

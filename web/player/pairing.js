@@ -15,7 +15,10 @@ export class Pairing {
     this.backoff = new Backoff({ capMs: 15_000 }); // somebody may be standing in front of it
   }
 
-  /** Resolve with `{screenId, screenToken, name}`. */
+  /**
+   * Resolve with `{screenId, screenToken, name}`. The pairing stays kept until `forget`: whoever loses power before
+   * the credential is written down collects it once more.
+   */
   async run(signal = null) {
     let pairing = (await this.store.get("pairing")) ?? null;
     while (!signal?.aborted) {
@@ -25,10 +28,7 @@ export class Pairing {
         const claim = await this.#poll(pairing);
         this.onReach(true);
         this.backoff.reset();
-        if (claim !== null) {
-          await this.store.delete("pairing");
-          return claim;
-        }
+        if (claim !== null) return claim;
         await sleep(pairing.pollSeconds * 1000, signal);
       } catch (error) {
         if (error instanceof Problem && AGAIN.has(error.status)) pairing = null;
@@ -37,6 +37,10 @@ export class Pairing {
       }
     }
     return null;
+  }
+
+  forget() {
+    return this.store.delete("pairing");
   }
 
   async #begin() {

@@ -75,7 +75,12 @@ export class Player {
       onReach: (reached) => this.pairingView.note(reached ? this.shell.limit : "The server cannot be reached. Trying again."),
     });
     const credential = await pairing.run();
-    await this.store.set("credential", credential);
+    try {
+      await this.store.set("credential", credential);
+      await pairing.forget();
+    } catch (error) {
+      this.note(error); // it plays all the same, and has to be paired again after a reload
+    }
     this.pairingView.hide();
     return credential;
   }
