@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from core.ports import Storage
+from core.signatures import window
 from models.base import Document, Ground
 from models.playback import Urls, manifest
 from models.preview import playing_at
 from models.revisions import Revisions
+
+_MOST_SIGNED = 20_000  # URLs that are remembered: about 6 MB
 
 
 class Manifests:
@@ -21,6 +24,8 @@ class Manifests:
         self._clock = ground.clock
         self._storage = storage
         self._revisions = revisions
+        self._window = 0
+        self._signed: dict[str, str] = {}
 
     async def of(self, screen: Document) -> Document:
         """Return the manifest of `screen` (`MANIFEST`), with URLs signed now."""
@@ -49,7 +54,16 @@ class Manifests:
         return await self._emergencies.find({"workspaceId": screen["workspaceId"], "$or": [{"endedAt": None}, ran]})
 
     def _urls(self, now: datetime) -> Urls:
+        """Return what signs URLs: each once in its 7-day window, all through which it is the same."""
+        if self._window != window(now) or len(self._signed) > _MOST_SIGNED:
+            self._window, self._signed = window(now), {}
+        signed = self._signed
+
         def url(media: Mapping[str, Any]) -> str:
-            return self._storage.url(f"{media['sha256']}.{media['ext']}", now)
+            key = f"{media['sha256']}.{media['ext']}"
+            found = signed.get(key)
+            if found is None:
+                found = signed[key] = self._storage.url(key, now)
+            return found
 
         return url

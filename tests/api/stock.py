@@ -21,7 +21,7 @@ class Stock:
         self._media = marquee.ground.collection("media")
         self._screens = marquee.ground.collection("screens")
         folder, secret = marquee.settings.data_dir, marquee.settings.secret_key
-        storage = LocalStorage(folder / "media", folder / "scratch", Signatures(secret))
+        storage = LocalStorage(folder / "media", Signatures(secret))
         self._manifests = Manifests(marquee.ground, storage, marquee.stores.revisions)
 
     async def media(self, name="a", kind="image", **changes):
