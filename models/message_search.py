@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import heapq
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -54,8 +55,15 @@ class MessageSearch:
 
 
 def all_words(words: str) -> str:
-    """Return MongoDB's text query for all the words, each as it is written: no operators of its own."""
-    return " ".join('"' + word.replace('"', "").replace("\\", "") + '"' for word in words.split())
+    """Return MongoDB's text query for all the words: no operators of its own, no punctuation around them."""
+    trimmed = (_trimmed(word).replace('"', "").replace("\\", "") for word in words.split())
+    return " ".join(f'"{word}"' for word in trimmed if word)
+
+
+def _trimmed(word: str) -> str:
+    """Return the word from its first to its last letter, digit or mark."""
+    kept = [i for i, c in enumerate(word) if unicodedata.category(c)[0] in "LNM"]
+    return word[kept[0] : kept[-1] + 1] if kept else ""
 
 
 def _place(message: Document) -> Place:
