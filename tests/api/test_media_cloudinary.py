@@ -40,6 +40,15 @@ async def until(api, who, media_id, *states):
     raise AssertionError(media)
 
 
+async def settled(standin, *names):
+    """Wait until only `names` lie there: the raw upload is destroyed right after its media is ready."""
+    for _ in range(100):
+        if standin.names() == sorted(names):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 async def swept(marquee, clock, standin, names):
     """Sweep as the job does within a minute, and return whether only `names` are left."""
     for _ in range(6):
@@ -144,7 +153,7 @@ async def test_a_direct_upload_becomes_media_like_any_other(api, editor, workspa
     served = await fetched(media["url"])
     assert hashlib.sha256(served).hexdigest() == media["sha256"]
     assert samples.MAKER.encode() not in served
-    assert standin.names() == [f"image/marquee/{media['sha256']}", f"image/marquee/thumbs/{media['sha256']}"]
+    assert await settled(standin, f"image/marquee/{media['sha256']}", f"image/marquee/thumbs/{media['sha256']}")
     assert [e.type for e in heard if e.type.startswith("media.")] == ["media.created", "media.updated"]
 
 
@@ -163,11 +172,7 @@ async def test_a_direct_upload_that_is_no_media_fails_and_is_destroyed(api, edit
     media = await until(api, editor, completed.json["id"], "failed")
     assert said in media["failure"]
     assert media["failure"]
-    for _ in range(100):
-        if not standin.names():
-            break
-        await asyncio.sleep(0.02)
-    assert standin.names() == []
+    assert await settled(standin)
 
 
 async def test_a_direct_upload_survives_the_server_that_took_it(api, editor, workspace, marquee, clock, standin):
