@@ -89,7 +89,8 @@ class Connection(Outbox):
             self.close(Close.TOO_MANY_FRAMES)
             return None
         if count > rate.count:
-            self.refuse(_id_of(message), RateLimited(self._frames_seen.left(self._heard)))
+            self.shared.node.metrics.rate_limited.labels("frames").inc()
+            self.refuse(_id_of(message), RateLimited(self._frames_seen.left(self._heard), policy="frames"))
             return None
         return dispatch.handle(self, message)
 

@@ -64,6 +64,8 @@ class Node:
         self._last_seen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
+        self._presence_changed: Callable[[str], None] | None = None
+        self._is_started = False
         self._callbacks = [
             PeriodicCallback(self._watch, watch_ms),
             PeriodicCallback(self._renew_leases, RENEW_SECONDS * 1000, jitter=0.1),
@@ -73,6 +75,7 @@ class Node:
         """Connect to the other processes and begin to watch connections."""
         await self.broker.start(self._receive, self._broker_renewed)
         await self.broker.subscribe(CONTROL)
+        self._is_started = True
         for callback in self._callbacks:
             callback.start()
 
@@ -115,6 +118,17 @@ class Node:
     def on_seen(self, seen: Seen) -> None:
         """Call `seen(user_ids)` for users that are here, every RENEW_SECONDS, and for one who has just left."""
         self._seen = seen
+
+    def on_presence(self, changed: Callable[[str], None]) -> None:
+        """Call `changed(user_id)` when a connection of a user has come or gone here, or says something else."""
+        self._presence_changed = changed
+
+    def every(self, milliseconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `work` again and again while the node runs, never twice at once."""
+        callback = PeriodicCallback(lambda: _logged(work()), milliseconds, jitter=0.1)
+        self._callbacks.append(callback)
+        if self._is_started:
+            callback.start()
 
     def broadcast(self, channel: str, publication: Publication) -> int:
         """Give a publication to this process's subscribers; return how many took it."""
@@ -166,7 +180,13 @@ class Node:
         self.metrics.connections.labels(connection.endpoint.name).inc()
         actor = connection.actor
         if actor is not None and actor.kind == "user":
-            self.spawn(self.presence.hold(Lease(actor.id, connection.id)))
+            self.spawn(self.hold(Lease(actor.id, connection.id)))
+
+    async def hold(self, lease: Lease) -> None:
+        """Take or change a connection's lease."""
+        await self.presence.hold(lease)
+        if self._presence_changed is not None:
+            self._presence_changed(lease.user_id)
 
     def gone(self, connection: Connection) -> None:
         """Forget a connection, however it ended."""
@@ -181,8 +201,12 @@ class Node:
     async def _say_goodbye(self, connection: Connection) -> None:
         actor = connection.actor
         await connection.endpoint.left(connection)
-        if actor is not None and actor.kind == "user" and await self.presence.drop(actor.id, connection.id):
+        if actor is None or actor.kind != "user":
+            return
+        if await self.presence.drop(actor.id, connection.id):
             self._last_seen.add(actor.id)
+        if self._presence_changed is not None:
+            self._presence_changed(actor.id)
 
     def close_sessions(self, session_ids: Iterable[str]) -> None:
         """Close this process's connections of revoked sessions (4401)."""

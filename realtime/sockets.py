@@ -70,7 +70,8 @@ class SocketHandler(WebSocketHandler):
         if self._shared.node.draining:
             raise Unavailable(detail="This process is about to stop: connect again.")
         if self._door.token(self.request) is None and self._shared.lobby.is_full(self._ip):
-            raise RateLimited(_RETRY_SECONDS, "Too many sockets of this address wait to be authenticated.")
+            told = "Too many sockets of this address wait to be authenticated."
+            raise RateLimited(_RETRY_SECONDS, told, policy="sockets")
 
     async def open(self, *_args: str, **_kwargs: str) -> None:
         """Hand the stream to a connection."""
@@ -87,6 +88,7 @@ class SocketHandler(WebSocketHandler):
         # Tornado keeps the handshake for as long as the socket lives: 2 KB that nobody reads again.
         self.request.headers.clear()
         self._headers = _NO_HEADERS
+        self._say("socket.opened", connection=self.connection.id)
         await self.connection.opened(token)
 
     def _detach_stream(self) -> IOStream:
@@ -113,6 +115,9 @@ class SocketHandler(WebSocketHandler):
     def _heard(self) -> None:
         if self.connection is not None:
             self.connection.heard()
+
+    def _say(self, event: str, **facts: Any) -> None:
+        log.info(event, endpoint=self._endpoint.name, ip=self._ip, request_id=self._request_id, **facts)
 
     @property
     def ping_interval(self) -> float:
@@ -151,6 +156,7 @@ class SocketHandler(WebSocketHandler):
         self.set_header("Cache-Control", "no-store")
         for name, value in problem.headers.items():
             self.set_header(name, value)
+        self._say("socket.refused", status=problem.status, code=problem.code)
         self.finish(frames.encode(problem.body(self._request_id)))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
