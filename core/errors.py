@@ -123,11 +123,20 @@ class RateLimited(Problem):
     status, default_code, default_detail = 429, "rate_limited", "Too many requests: wait a little."
 
     def __init__(
-        self, retry_after: float, detail: str | None = None, *, window: Mapping[str, str] = MappingProxyType({})
+        self,
+        retry_after: float,
+        detail: str | None = None,
+        *,
+        policy: str = "other",
+        window: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Keep `retry_after` in seconds; the header rounds it up to whole ones. `window` has the RateLimit headers."""
+        """Keep `retry_after` in seconds; the header rounds it up to whole ones. `window` has the RateLimit headers.
+
+        `policy` is the name of the limit, for the metrics.
+        """
         super().__init__(detail=detail)
         self.retry_after = max(retry_after, 0.001)
+        self.policy = policy
         self.window = window
 
     @property

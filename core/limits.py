@@ -43,7 +43,7 @@ class Window:
     def enforce(self) -> None:
         """Raise RateLimited when the window is exceeded."""
         if self.exceeded:
-            raise RateLimited(self.reset, window=self.headers)
+            raise RateLimited(self.reset, policy=self.policy, window=self.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ Handlers translate and nothing else: they call `self.stores` with `by=self.actor
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+import structlog
+
 from core import errors
 from core.limits import Window
 from core.shapes import Shape
@@ -27,6 +29,8 @@ class ApiHandler(BaseHandler):
 
     async def prepare(self) -> None:
         """Decide who asks and whether they may, before a byte of the body is read."""
+        # Tornado runs each request in a task, so this ends with it: every line below says which request it is of.
+        structlog.contextvars.bind_contextvars(request_id=self.request_id)
         self.body_refused = self.request.headers.get("Content-Length", "0") != "0"
         self._raw = bytearray()
         method = self.request.method or ""

@@ -170,8 +170,8 @@ class BaseHandler(RequestHandler):
             self.set_header(name, value)
         if getattr(self, "body_refused", False):
             self.read_on_politely()
-        if problem.status == 429 and self.window is not None:
-            self.edge.metrics.rate_limited.labels(self.window.policy).inc()
+        if isinstance(problem, errors.RateLimited):
+            self.edge.metrics.rate_limited.labels(problem.policy).inc()
         self.finish(encode(problem.body(self.request_id)))
 
     def _problem(self, status: int, error: BaseException | None) -> Problem:
@@ -220,7 +220,9 @@ class BaseHandler(RequestHandler):
         metrics, status = self.edge.metrics, self.get_status()
         seconds = time.perf_counter() - self.started
         self._counted_off()
-        metrics.requests.labels(self.route, self.request.method, status).inc()
+        # A method is whatever the sender wrote: unbounded, and so no label, unless it is one of HTTP's.
+        method = self.request.method if self.request.method in self.SUPPORTED_METHODS else "other"
+        metrics.requests.labels(self.route, method, status).inc()
         metrics.request_seconds.labels(self.route).observe(seconds)
         say = log.warning if status >= 500 else log.info
         say(

@@ -80,6 +80,7 @@ class UploadHandler(ApiHandler):
 
     async def _refuse(self) -> None:
         error = sys.exc_info()
+        self.edge.metrics.uploads.labels(_outcome(error[1])).inc()
         await self._drop()
         if not self._finished:
             self.body_refused = True
@@ -95,11 +96,14 @@ class UploadHandler(ApiHandler):
         if self._finished:
             return
         self._stop_watching()
-        outcome = "refused"
+        outcome = "failed"
         try:
             self.received = await self.upload.finish()
             await super().serve(declaration, self._cleaning(method), path)
             outcome = "taken"
+        except Problem as e:
+            outcome = _outcome(e)
+            raise
         finally:
             self.edge.metrics.uploads.labels(outcome).inc()
             await asyncio.shield(self._drop())
@@ -147,3 +151,8 @@ class UploadHandler(ApiHandler):
     def _stop_watching(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
+
+
+def _outcome(error: BaseException | None) -> str:
+    """Return what an upload that ended by `error` counts as: refused for what it was, or failed by our own fault."""
+    return "refused" if isinstance(error, Problem) and error.status < 500 else "failed"

@@ -144,7 +144,8 @@ class Accounts:
         windows = [await self._ground.limits.count(policy, who) for policy, who in keys]
         if any(window.exceeded for window in windows):
             await self._give_back(keys)
-            raise RateLimited(max(w.reset for w in windows if w.exceeded), "Too many failed sign-ins: wait a little.")
+            reset = max(w.reset for w in windows if w.exceeded)
+            raise RateLimited(reset, "Too many failed sign-ins: wait a little.", policy="login")
         user = await self._users.by_email(email)
         try:
             right = await self._passwords.matches(password, user["passwordHash"] if user else None)

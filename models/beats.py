@@ -7,6 +7,7 @@ Redis is away, so that the detector (models/absences.py) is right either way.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -103,7 +104,8 @@ class Beats:
         asked.player |= {k: v for k, v in (("userAgent", user_agent), ("ip", ip)) if v}
         asked.waiting.append(future)
         if self._turn is None:
-            self._turn = asyncio.create_task(self._take_turns())
+            # In a context of its own: it serves others too, whose ids must not follow this request's seed.
+            self._turn = asyncio.create_task(self._take_turns(), context=contextvars.Context())
         return await future
 
     async def _take_turns(self) -> None:

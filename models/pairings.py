@@ -171,7 +171,7 @@ class Pairings:
         for who in (f"ip:{by.ip}", f"user:{by.id}"):
             window = await self._ground.limits.count("pairing", who, cost)
             if cost > 0 and window.exceeded:
-                raise RateLimited(window.reset, "Too many unknown codes: wait a little.")
+                raise RateLimited(window.reset, "Too many unknown codes: wait a little.", policy="pairing")
 
     async def _write(self, code: str, told: Document, fresh: Document | None, session: Session) -> Document:
         """Claim the pairing and write the screen, in one transaction; return the screen."""
