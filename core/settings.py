@@ -203,6 +203,10 @@ class Settings:
                 raise SettingsError(f"{name} is short: it needs at least {MINIMUM_SECRET_BYTES} bytes.")
             if len(set(secret)) < 8 or any(sample in secret.lower() for sample in SAMPLE_SECRETS):
                 raise SettingsError(f"{name} looks like a sample: make a random one.")
+        if self.secret_key == self.password_pepper:
+            raise SettingsError(
+                "MARQUEE_PASSWORD_PEPPER is the same as MARQUEE_SECRET_KEY: only one of them is rotated."
+            )
 
 
 _ELSEWHERE = {"MARQUEE_NO_SKIPS"}  # read by the tests, not by the server
