@@ -72,8 +72,8 @@ def files(tmp_path_factory):
     made = {"red.png": RED, "green.png": GREEN}
     for name, color in made.items():
         Image.new("RGB", (1280, 720), color).save(folder / name)
-    samples.video(folder / "blue.mp4", "libx264", seconds=4, width=640, height=360, color=BLUE)
-    samples.video(folder / "yellow.webm", "libvpx-vp9", seconds=3, width=640, height=360, color=YELLOW)
+    samples.video(folder / "blue.mp4", "libx264", seconds=3, width=640, height=360, color=BLUE)
+    samples.video(folder / "yellow.webm", "libvpx-vp9", seconds=2, width=640, height=360, color=YELLOW)
     return {path.name: path for path in folder.iterdir()}
 
 

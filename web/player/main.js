@@ -96,7 +96,7 @@ function factsOf(player, room) {
     ["Wanted revision", sync?.held?.revision],
     ["Applied revision", report.appliedRevision],
     ["Troubles", report.troubles.join(" ") || "none"],
-    ["Server's time", `${new Date(clock.now()).toISOString()} (this device ${-clock.wallOffsetMs} ms ahead)`],
+    ["Server's time", `${new Date(clock.now()).toISOString()}, ${clock.wallOffsetMs} ms after this device's`],
     ["Kept over a reload", store.durable ? "state and media" : "nothing"],
     ["Reload offline", shell.limit ?? "yes"],
     ["Storage", room.storageQuotaBytes ? `${megabytes(room.storageUsedBytes)} of ${megabytes(room.storageQuotaBytes)}` : "unknown"],
