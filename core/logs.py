@@ -1,6 +1,11 @@
-"""Structured logs: one line an event, its name first, with the request id bound by the edge that took the request."""
+"""Structured logs: one line an event on standard error, its name first, then what is known about it.
+
+Lines inside a request carry its `request_id`, lines inside a job its `job` (structlog's context variables). Nobody
+logs a secret on purpose; what slips through is blanked, by the name of its key and by what it looks like.
+"""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -8,10 +13,20 @@ from typing import Any
 import structlog
 
 _SECRET_KEYS = ("password", "token", "secret", "authorization", "cookie", "pepper", "smtp_url", "cloudinary_url")
+HIDDEN = "[hidden]"
+# A JWT, the signature of an address, a bearer's token, and what stands before the @ of a URL: errors quote such.
+_SECRET_LOOKS = re.compile(
+    r"""eyJ[\w-]{8,}\.[\w-]+\.[\w-]+ | (?<=sig=)[\w-]+ | (?<=signature=)[\w-]+ | (?<=[Bb]earer\ )[\w.~+/=-]{12,}
+    | (?<=://)[^\s/@"']+(?=@)""",
+    re.VERBOSE,
+)
 
 
 def configure(log_format: str, level: str) -> None:
-    """Set up structlog and the standard library's logging (Tornado, asyncio) to the same lines on stderr."""
+    """Set up structlog and the standard library's logging (Tornado, asyncio) to the same lines on stderr.
+
+    `log_format` is `json`, one object a line, or `console`. Raises KeyError for an unknown level.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -19,35 +34,41 @@ def configure(log_format: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    ends = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    if log_format != "json":
+        # Not structlog's richer tracebacks: they print local variables, and a password is one somewhere.
+        plain = structlog.dev.plain_traceback
+        ends = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    ends.append(blank_secrets)
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer]
-        if log_format == "json"
-        else [*shared, renderer],
+        processors=[*shared, *ends],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    _configure_others([structlog.stdlib.add_logger_name, *shared], ends, threshold)
+
+
+def _configure_others(first: list[Any], ends: list[Any], threshold: int) -> None:
+    """Bring what libraries log to the same form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ends]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=processors))
+    # Below INFO drivers tell each command with its contents.
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.INFO), force=True)
-    # Tornado's access log is ours (handlers/base.py); its general log says "malformed request" at INFO.
+    # Tornado's access log is ours (handlers/gateway.py); its general log says "malformed request" at INFO.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank every value whose key sounds like a secret: the second line, nobody logs them on purpose."""
+    """Blank every value whose key sounds like a secret."""
     for key in event:
         if any(word in key.lower() for word in _SECRET_KEYS):
-            event[key] = "[hidden]"
+            event[key] = HIDDEN
     return event
+
+
+def blank_secrets(_logger: Any, _method: str, line: str) -> str:
+    """Blank what looks like a secret in a finished line, tracebacks and quoted addresses included."""
+    return _SECRET_LOOKS.sub(HIDDEN, line)
