@@ -5,6 +5,7 @@ import getpass
 import sys
 
 from core.settings import SettingsError
+from core.validation import EMAIL, USERNAME, check
 from models.health import Health
 from models.stores import Stores
 
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
 async def run(asked: argparse.Namespace, stores: Stores, health: Health) -> str:
     """Run the command that was asked for and return the sentence that says what is now so."""
     if asked.command == "create-admin":
+        check({"email": asked.email, "username": asked.username}, {"email": EMAIL, "username": USERNAME})
         await stores.accounts.create_admin(asked.email, asked.username, _password())
         return f"{asked.email} is an administrator."
     if asked.command == "reset-password":

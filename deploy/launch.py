@@ -1,10 +1,12 @@
 """What a server or a command starts from: complete settings, on stores of our own where none are set."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from deploy.embedded import EmbeddedStores, Urls, ensure_secret, running_stores
 
 
@@ -14,6 +16,7 @@ async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settin
 
     `beside` is for commands: they use the stores of a server that runs on the same data directory.
     """
+    _make_writable(settings.data_dir)
     if settings.mongodb_url is not None:
         yield _with_secrets(settings)
         return
@@ -25,6 +28,15 @@ async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settin
     finally:
         if embedded:
             await embedded.stop()
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as e:
+        raise SettingsError(f"MARQUEE_DATA_DIR: {folder} cannot be used, {e.strerror}.") from e
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsError(f"MARQUEE_DATA_DIR: {folder} cannot be written.")
 
 
 def _at(settings: Settings, urls: Urls | None) -> Settings:

@@ -1,6 +1,8 @@
 """The one gateway of routes: every handler module's `routes`, checked before the first request."""
 
+import errno
 import json
+import os
 from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
@@ -8,7 +10,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from core.errors import Malformed
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from handlers import (
     auth,
     display,
@@ -73,7 +75,10 @@ def _no_log(_handler: BaseHandler) -> None:
 
 
 def listen(application: Application, port: int, host: str) -> "Server":
-    """Serve `application` on `host:port`, with Tornado's defaults replaced (design, section 5: Traps)."""
+    """Serve `application` on `host:port`, with Tornado's defaults replaced (design, section 5: Traps).
+
+    Raises SettingsError where that address is not to be had.
+    """
     server = Server(
         application,
         idle_connection_timeout=75,  # longer than nginx keeps an upstream connection (60 s)
@@ -82,7 +87,11 @@ def listen(application: Application, port: int, host: str) -> "Server":
         max_body_size=MAX_JSON * 2,
         chunk_size=64 * 1024,
     )
-    server.listen(port, host, backlog=1024)
+    try:
+        server.listen(port, host, backlog=1024)
+    except OSError as e:
+        name = "MARQUEE_PORT" if e.errno in {errno.EADDRINUSE, errno.EACCES} else "MARQUEE_HOST"
+        raise SettingsError(f"{name}: the server cannot listen on {host}:{port}, {os.strerror(e.errno or 0)}.") from e
     return server
 
 

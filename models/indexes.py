@@ -13,6 +13,7 @@ from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import TEXT, IndexModel, errors
 
+from core.settings import SettingsError
 from models.base import Document
 from models.paging import NAMES
 from models.statuses import KEPT_DAYS
@@ -131,10 +132,19 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
 
 
 async def ensure(client: "AsyncIOMotorClient[Document]", database: str) -> None:
-    """Make every collection, validator and index that is not there yet."""
+    """Make every collection, validator and index that is not there yet.
+
+    Raises SettingsError where MongoDB does not answer or refuses: then the server does not start.
+    """
     db = client[database]
-    there = set(await db.list_collection_names())
-    await asyncio.gather(*(_ensure_one(db, name, name in there) for name in INDEXES))
+    try:
+        there = set(await db.list_collection_names())
+        await asyncio.gather(*(_ensure_one(db, name, name in there) for name in INDEXES))
+    except errors.ConnectionFailure as e:
+        raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
+    except errors.OperationFailure as e:
+        said = (e.details or {}).get("errmsg", "")
+        raise SettingsError(f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}.") from e
 
 
 async def _ensure_one(db: Any, name: str, exists: bool) -> None:

@@ -1,0 +1,129 @@
+"""The command line where something is wrong: exit status 1 and one sentence that says what, never a traceback."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+
+from tests.deploy.processes import COMMAND, ROOT, run
+
+PASSWORD = "a long enough sentence\n"
+
+
+@pytest.fixture
+def environ(store_urls, settings, tmp_path):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")}
+    return clean | {
+        "MARQUEE_DATA_DIR": str(tmp_path / "data"),
+        "MARQUEE_MONGODB_URL": store_urls.mongodb,
+        "MARQUEE_MONGODB_DATABASE": settings.mongodb_database,
+        "MARQUEE_REDIS_URL": store_urls.redis,
+        "MARQUEE_REDIS_PREFIX": settings.redis_prefix,
+        "MARQUEE_PORT": "0",
+    }
+
+
+def closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def refused(environ, *words, told=""):
+    status, said = run(environ, *words, told=told)
+    *logs, sentence = said.splitlines()
+    assert status == 1
+    assert all("[info" in line for line in logs), said
+    assert sentence.endswith((".", "away")), said
+    return sentence
+
+
+def test_help_names_every_command(environ):
+    status, said = run(environ, "--help")
+
+    assert status == 0
+    assert all(command in said for command in ("create-admin", "reset-password", "check"))
+
+
+def test_an_unknown_command_is_refused(environ):
+    status, said = run(environ, "destroy")
+
+    assert status == 2
+    assert "invalid choice" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MARQUEE_PORT", "http"), ("MARQUEE_TYPO", "1"), ("MARQUEE_STORAGE", "cloudinary"), ("MARQUEE_ENV", "production")],
+)
+def test_a_wrong_setting_stops_the_start(environ, name, value):
+    said = refused({**environ, name: value})
+
+    assert "MARQUEE_" in said or "CLOUDINARY_URL" in said
+
+
+def test_a_file_called_env_is_read_and_the_environment_wins(environ, tmp_path):
+    (tmp_path / ".env").write_text("MARQUEE_PORT=from-the-file\nMARQUEE_LOG_LEVEL=wrong\n")
+
+    def start(settings):
+        command = [COMMAND[0], str(ROOT / "server.py"), "check"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert start(environ) == (1, "MARQUEE_LOG_LEVEL must be one of debug, info, warning, error.\n")
+    assert start({**environ, "MARQUEE_LOG_LEVEL": "info"})[0] == 0
+
+
+@pytest.mark.parametrize("words", [(), ("check",), ("create-admin", "ann@example.com", "ann")])
+def test_a_mongodb_that_does_not_answer_is_named(environ, words):
+    away = f"mongodb://127.0.0.1:{closed_port()}/?replicaSet=rs"
+
+    assert "MARQUEE_MONGODB_URL" in refused({**environ, "MARQUEE_MONGODB_URL": away}, *words, told=PASSWORD)
+
+
+def test_check_says_when_redis_does_not_answer(environ):
+    away = f"redis://127.0.0.1:{closed_port()}"
+
+    assert "redis: away" in refused({**environ, "MARQUEE_REDIS_URL": away}, "check")
+
+
+def test_a_taken_port_is_named(environ):
+    with socket.socket() as taker:
+        taker.bind(("127.0.0.1", 0))
+        taker.listen()
+        said = refused({**environ, "MARQUEE_PORT": str(taker.getsockname()[1])})
+
+    assert "MARQUEE_PORT" in said
+
+
+def test_an_address_that_is_not_ours_is_named(environ):
+    assert "MARQUEE_HOST" in refused({**environ, "MARQUEE_HOST": "192.0.2.1"})
+
+
+def test_a_data_directory_that_cannot_be_written_is_named(environ, tmp_path):
+    (tmp_path / "file").touch()
+
+    assert str(tmp_path / "file") in refused({**environ, "MARQUEE_DATA_DIR": str(tmp_path / "file")}, "check")
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "why"),
+    [
+        (("create-admin", "ann@example.com", "ann"), "short\n", "8 to 128 characters"),
+        (("create-admin", "ann@example.com", "ann"), "", "8 to 128 characters"),
+        (("create-admin", "ann@example.com", "a b"), PASSWORD, "username"),
+        (("create-admin", "no address", "ann"), PASSWORD, "email"),
+        (("reset-password", "nobody@example.com"), PASSWORD, "no account"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_why(environ, words, told, why):
+    assert why in refused(environ, *words, told=told)
+
+
+def test_an_admin_is_made_twice_and_found_with_the_newer_password(environ):
+    assert run(environ, "create-admin", "ann@example.com", "ann", told=PASSWORD)[0] == 0
+    assert run(environ, "create-admin", "ANN@example.com", "ann", told="another long sentence\n")[0] == 0
+    assert "username" in refused(environ, "create-admin", "other@example.com", "ANN", told=PASSWORD)
