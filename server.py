@@ -78,9 +78,8 @@ class Marquee:
 
     def sockets(self) -> list[routes.Route]:
         """Return the routes of the WebSockets."""
-        stores, gate = self.stores, AccessGate(self.stores.access, self.limits)
-        door = Door(self.settings)
-        return routes.build(self.node, gate, self.settings, door=door, beats=stores.beats, orders=stores.commands)
+        gate = AccessGate(self.stores.access, self.limits)
+        return routes.build(self.node, gate, self.ground, self.stores, door=Door(self.settings))
 
     async def start(self) -> None:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""

@@ -53,6 +53,9 @@ class Metrics:
         self.broker_lag_seconds = Gauge("marquee_broker_lag_seconds", "A message's way to oneself.", registry=r)
         self.broker_up = Gauge("marquee_broker_up", "1 while the broker's subscription lives.", registry=r)
         self.broker_reconnects = Counter("marquee_broker_reconnects_total", "Renewed subscriptions.", registry=r)
+        self.room_repairs = Counter(
+            "marquee_room_repairs_total", "Rooms that read from a snapshot what was not delivered.", registry=r
+        )
         self.presence = Gauge("marquee_presence_leases", "Leases this process renews.", registry=r)
         # the process
         self.loop_lag_seconds = Histogram(

@@ -63,7 +63,7 @@ def page(document: Json, sockets: Sequence[tuple[str, Socket]]) -> bytes:
             for name, (doc, fields) in EVERY_SOCKET.items()
         ],
         connection_events=[event(name, CONNECTION_DOCS[name], shape) for name, shape in CONNECTION_EVENTS.items()],
-        shapes=[shape_section(name, schema) for name, schema in document["components"]["schemas"].items()],
+        shapes=[shape_section(name, schema) for name, schema in shapes(document).items()],
         problems=problems(),
     )
 
@@ -199,6 +199,13 @@ def _bounds(schema: Json) -> str:
 
 def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shapes(document: Json) -> dict[str, Json]:
+    """Return the schema of every document of the API: those of calls, and those that only events carry."""
+    told = {name: shape for each in EVENTS.values() for name, shape in each.data.components().items() if name}
+    called: dict[str, Json] = document["components"]["schemas"]
+    return {name: shape.schema() for name, shape in told.items()} | called
 
 
 def shape_section(name: str, schema: Json) -> Json:

@@ -1,34 +1,15 @@
 """`/api/messages`: writing, reading and searching what is said in rooms."""
 
 from core import chat_resources as c
+from core.chat_bodies import EDIT, ROOM, SEND, SEQ
 from core.errors import Invalid
-from core.validation import Json, ident, moment, text, whole
+from core.validation import Json, ident, moment, text
 from handlers.base import ApiHandler, asked
 from handlers.endpoint import Answer, ListOf, endpoint, listing
 from models.base import Document
 from models.history import Asked
 from models.paging import Page
 
-CONTENT_LENGTH = 4000  # code points
-MOST_ATTACHMENTS = 10
-SEQ = whole(0, 2**53)
-ROOM = ident(required=True)
-# Blank content is refused by the store: white space is not all that shows nothing.
-CONTENT = {"type": "string", "maxlength": CONTENT_LENGTH}
-SEND = {
-    "room": ROOM,
-    "content": {**CONTENT, "default": ""},
-    "clientId": {"type": "string", "minlength": 1, "maxlength": 64},
-    "replyTo": ident(),
-    "attachments": {
-        "type": "list",
-        "maxlength": MOST_ATTACHMENTS,
-        "check_with": "unique",
-        "schema": ident(),
-        "default": [],
-    },
-}
-EDIT = {"content": {**CONTENT, "required": True}}
 HISTORY = listing(
     room=ROOM,
     before=SEQ,

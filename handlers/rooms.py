@@ -1,8 +1,9 @@
 """`/api/rooms`: public, private and direct rooms, and who is in them. A room is named by its id or its name."""
 
 from core import chat_resources as c
+from core.chat_bodies import READ
 from core.errors import Invalid
-from core.validation import Json, choice, ident, moment, text, whole
+from core.validation import Json, choice, ident, moment, text
 from core.writing import SLUG
 from handlers.base import ApiHandler, asked
 from handlers.endpoint import Answer, ListOf, endpoint, listing
@@ -22,7 +23,6 @@ CREATE = {
 }
 EDIT = {"name": NAME, "title": TITLE, "topic": TOPIC, "archived": {"type": "boolean"}}
 SET_MEMBER = {"role": choice(*c.ROOM_ROLES), "mutedUntil": moment(nullable=True)}
-READ = {"seq": whole(0, 2**53, required=True)}
 LISTING = listing(sort=("name", "createdAt"), search=True, type=choice(*c.ROOM_TYPES))
 
 

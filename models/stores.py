@@ -28,6 +28,7 @@ from models.people import People
 from models.playlists import Playlists
 from models.quotas import Quotas
 from models.revisions import Revisions
+from models.room_feed import RoomFeed
 from models.room_log import RoomLog
 from models.room_news import RoomNews
 from models.room_turns import Turns
@@ -86,6 +87,7 @@ class Stores:
         people = self.people = People(ground)
         messages, rooms = MessageViews(ground, people), RoomViews(ground, people)
         news = RoomNews(ground, rooms, presence)
+        self.room_feed = RoomFeed(ground, messages)
         self.room_log = RoomLog(ground, Turns(ground), messages, news)
         self.general = General(ground, self.room_log)
         self.rooms = Rooms(ground, self.room_log, self.general, rooms, news)

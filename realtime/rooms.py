@@ -9,7 +9,7 @@ subscribed anew.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -43,9 +43,14 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._heads: Gather[str, Document | None] = Gather(self._read_heads, most=_HEADS)
         self._checked = 0.0
+        self._inside: dict[str, Callable[[Room, Publication], None]] = {}
         node.listen("room", self._receive)
         node.on_renewed(self._renewed)
         node.every(DOWN_MS, self._check)
+
+    def on_inside(self, name: str, take: Callable[[Room, Publication], None]) -> None:
+        """Call `take(room, publication)` for publications of this name, which no client sees."""
+        self._inside[name] = take
 
     # --- subscribers ------------------------------------------------------------------------------------------------
 
@@ -120,7 +125,12 @@ class Rooms:
 
     def _receive(self, channel: str, publication: Publication) -> None:
         room = self._rooms.get(channel.removeprefix(_KIND))
-        if room is not None:
+        if room is None:
+            return
+        take = self._inside.get(publication.type)
+        if take is not None:
+            take(room, publication)
+        else:
             room.receive(publication)
 
     def _renewed(self, channels: list[str]) -> None:

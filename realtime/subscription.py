@@ -111,7 +111,7 @@ class Subscription:
     async def catch_up(self, feed: RoomFeed) -> None:
         """Send what the client missed, step by step, then go live."""
         while not self.is_over:
-            while self.connection.waiting > DRAINED and not self.is_over:
+            while self.connection.waiting > DRAINED and not self.is_over:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(_LOOK_SECONDS)
             try:
                 if await self._step(feed):

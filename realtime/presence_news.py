@@ -1,0 +1,136 @@
+"""Tells people who comes and goes: those who share a subscribed room, once for each change.
+
+Whoever sees a connection come or go notes its user. A second later the process asks what all the noted users'
+leases amount to, over all devices and processes, and tells what has changed since it was told last: to the
+rooms that these users are in, where every process passes it on to its subscribers. A process that died tells
+nothing: the leases that it leaves behind run out, and who is not here any more is found by looking.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import structlog
+
+from core.errors import Problem
+from core.events import Event, announce, room_channel, user_channel
+from models.room_feed import RoomFeed
+from realtime import frames
+from realtime.node import Node
+from realtime.presence_told import OFFLINE, Told
+from realtime.publication import Publication
+from realtime.room import Room
+
+log = structlog.get_logger("marquee.presence")
+
+NEWS = "presence.news"  # between processes, on a room's channel: {"changes": [presence.changed's data]}
+GATHER_SECONDS = 1.0
+COMPARE_MS = 10_000
+MOST_CONNECTED = 500  # members; in a room with more of them here, presence is asked for and not told
+_JOIN_SECONDS = 0.05  # for the same news by way of several rooms
+_REMEMBER_SECONDS = 30.0  # how many are connected in a large room
+
+
+class PresenceNews:
+    """See above. One object a process."""
+
+    def __init__(self, node: Node, feed: RoomFeed, told: Told) -> None:
+        self._node = node
+        self._feed = feed
+        self._told = told
+        self._noted: set[str] = set()
+        self._is_waiting = False
+        self._large: dict[str, tuple[bool, float]] = {}
+        self._fresh: dict[str, dict[str, Any]] = {}  # user -> what is about to be passed on
+        self._hearers: dict[str, set[Any]] = {}
+        node.on_presence(self.note)
+        node.every(COMPARE_MS, self._compare)
+
+    def note(self, user_id: str) -> None:
+        """Look at a user within a second."""
+        self._noted.add(user_id)
+        if not self._is_waiting:
+            self._is_waiting = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, lambda: self._node.spawn(self._tell()))
+
+    async def _compare(self) -> None:
+        """Note those who were told to be here and are not, and the other way round; one process does it for all."""
+        told = await self._told.everybody()
+        if told is None:
+            return
+        here: Mapping[str, str] = await self._node.presence.everyone()
+        for user_id in told.keys() | here.keys():
+            if told.get(user_id) != here.get(user_id):
+                self.note(user_id)
+
+    async def _tell(self) -> None:
+        self._is_waiting = False
+        noted, self._noted = sorted(self._noted), set()
+        try:
+            here = await self._node.presence.online(noted)
+            statuses: dict[str, str] = {user_id: here.get(user_id, OFFLINE) for user_id in noted}
+            changed = await self._told.note(statuses)
+            if changed:
+                await self._publish({user_id: statuses[user_id] for user_id in changed})
+        except Problem as e:
+            log.warning("presence.not_told", users=len(noted), error=e.code)
+
+    async def _publish(self, statuses: Mapping[str, str]) -> None:
+        seen = await self._feed.last_seen(list(statuses))
+        now = self._node.clock.now()
+        by_room: dict[str, list[dict[str, Any]]] = {}
+        for user_id, room_ids in (await self._feed.rooms_of(list(statuses))).items():
+            last_seen = seen.get(user_id) if statuses[user_id] == OFFLINE else now
+            change = {"userId": user_id, "status": statuses[user_id], "lastSeenAt": last_seen}
+            for room_id in room_ids:
+                by_room.setdefault(room_id, []).append(change)
+        crowded = await self._crowded(by_room)
+        news = [
+            Event(NEWS, room_channel(room_id), {"changes": changes}, ephemeral=True)
+            for room_id, changes in by_room.items()
+            if room_id not in crowded
+        ]
+        await self._node.publish(news)
+
+    async def _crowded(self, room_ids: Mapping[str, Any]) -> set[str]:
+        """Return the rooms with too many connected members to tell them all of each other."""
+        crowded, now = set(), asyncio.get_running_loop().time()
+        for room_id in await self._feed.larger_than(MOST_CONNECTED, room_ids):
+            is_crowded, until = self._large.get(room_id, (False, 0.0))
+            if until <= now:
+                here = await self._node.presence.everyone()
+                is_crowded = (
+                    len(here) > MOST_CONNECTED and await self._feed.members_among(room_id, here) > MOST_CONNECTED
+                )
+                self._large[room_id] = (is_crowded, now + _REMEMBER_SECONDS)
+            if is_crowded:
+                crowded.add(room_id)
+        return crowded
+
+    # --- on the way to the people -----------------------------------------------------------------------------------
+
+    def pass_on(self, room: Room, publication: Publication) -> None:
+        """Take news of a room's members, for those here who are subscribed to it.
+
+        The news of one user comes once for each of the user's rooms: it is passed on once to each connection.
+        """
+        if not self._fresh:
+            asyncio.get_running_loop().call_later(_JOIN_SECONDS, self._hand_out)
+        for change in orjson.loads(publication.body)["data"]["changes"]:
+            self._fresh[change["userId"]] = change
+            self._hearers.setdefault(change["userId"], set()).update(room.live)
+
+    def _hand_out(self) -> None:
+        fresh, self._fresh = self._fresh, {}
+        hearers, self._hearers = self._hearers, {}
+        for user_id, change in fresh.items():
+            made: dict[str, bytes] = {}
+            for connection in hearers[user_id]:
+                if connection.actor is None:
+                    continue
+                reader = connection.actor.id
+                if reader not in made:
+                    event = announce("presence.changed", user_channel(reader), change)
+                    made[reader] = frames.event_frame(event.type, event.data, channel=event.channel)
+                connection.push(made[reader], ephemeral=True)
