@@ -52,7 +52,9 @@ class ApiHandler(BaseHandler):
         """Authenticate and count the caller, and refuse kinds of callers that the declaration does not name."""
         token = requests.bearer(self.request)
         admitted, refused = None, None
-        if token is not None and (declaration.needs != "nobody" or token):
+        # What is for everybody and counts against nobody, probes among it, needs no token, and so no store.
+        asks_who = declaration.needs != "nobody" or (declaration.counted and token != "")
+        if token is not None and asks_who:
             try:
                 admitted = await self.edge.access.admit(token, self.ip)
             except errors.Unauthenticated as e:

@@ -129,6 +129,6 @@ class Runner:
         if over_time:
             log.error("job.failed", outcome=outcome, limit_seconds=job.limit)
         elif isinstance(error, Problem):
-            log.error("job.failed", outcome=outcome, error=str(error))
+            log.warning("job.failed", outcome=outcome, error=str(error))  # a store is away: no defect of the job
         else:
             log.error("job.failed", outcome=outcome, exc_info=error)
