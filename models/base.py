@@ -118,7 +118,8 @@ class translated:  # noqa: N801 - reads as a statement
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if not isinstance(error, errors.PyMongoError):
             return
-        self._metrics.store_errors.labels("mongodb").inc()
+        if not _hits_unique(error):  # what is there already is an answer, not a failure of the store
+            self._metrics.store_errors.labels("mongodb").inc()
         if isinstance(error, errors.BulkWriteError):
             _raise_for_bulk(error)
         if isinstance(error, errors.DuplicateKeyError):
@@ -132,9 +133,16 @@ def _is_transient(error: errors.PyMongoError) -> bool:
     return any(error.has_error_label(label) for label in labels)
 
 
+def _hits_unique(error: errors.PyMongoError) -> bool:
+    if isinstance(error, errors.BulkWriteError):
+        failures = error.details.get("writeErrors", [])
+        return bool(failures) and all(failure.get("code") == 11000 for failure in failures)
+    return isinstance(error, errors.DuplicateKeyError)
+
+
 def _raise_for_bulk(error: errors.BulkWriteError) -> None:
     failures = error.details.get("writeErrors", [])
-    if failures and all(failure.get("code") == 11000 for failure in failures):
+    if _hits_unique(error):
         raise Duplicate(frozenset(failures[0].get("keyPattern", {}))) from error
     if not failures:
         raise Unavailable from error

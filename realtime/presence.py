@@ -129,9 +129,9 @@ class RedisPresence:
     def __init__(self, redis: Breaker, prefix: str, metrics: Metrics, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._metrics = metrics
         self._lease_seconds = lease_seconds
         self._mine = MemoryPresence(lease_seconds=lease_seconds)
+        metrics.presence.set_function(lambda: len(self._mine.leases()))
         # One batch at a time, so a lease that is given back is never renewed by a batch under way.
         self._changes: Gather[Lease | _Dropped, bool] = Gather(self._change, most=_BATCH)
 
@@ -149,7 +149,6 @@ class RedisPresence:
         """Renew every lease of this process."""
         await self._mine.renew()
         leases = self._mine.leases()
-        self._metrics.presence.set(len(leases))
         await asyncio.gather(*(self._changes.add(lease) for lease in leases))
 
     async def online(self, user_ids: Sequence[str]) -> dict[str, Status]:
