@@ -6,8 +6,8 @@ from core import resources as r
 from core.errors import Forbidden, Unauthenticated
 from core.validation import EMAIL, USERNAME, Json, text
 from handlers import headers
-from handlers.base import ApiHandler
-from handlers.endpoint import Answer, ListOf, endpoint
+from handlers.base import ApiHandler, asked
+from handlers.endpoint import Answer, ListOf, endpoint, listing
 
 COOKIE = "marquee_refresh"
 COOKIE_SECONDS = 90 * 86400  # as long as a family can live; the server decides when it really ends
@@ -139,10 +139,10 @@ class LogoutAllHandler(SessionHandler):
 class SessionsHandler(ApiHandler):
     """`/api/auth/sessions`."""
 
-    @endpoint(needs="user", returns=ListOf(r.SESSION_ENTRY))
-    async def get(self) -> Any:
-        """List one's own sessions."""
-        return await self.stores.sessions.list(by=self.actor)
+    @endpoint(needs="user", query=listing(), returns=ListOf(r.SESSION_ENTRY))
+    async def get(self, query: Json) -> Any:
+        """List one's own sessions, the latest used first."""
+        return await self.stores.sessions.list(asked(query), by=self.actor)
 
 
 class SessionEntryHandler(ApiHandler):

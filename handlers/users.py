@@ -40,10 +40,10 @@ class ProfileHandler(ApiHandler):
 class OnlineHandler(ApiHandler):
     """`/api/users/online`."""
 
-    @endpoint(needs="user", returns=ListOf(r.CARD))
-    async def get(self) -> Any:
+    @endpoint(needs="user", query=listing(), returns=ListOf(r.CARD))
+    async def get(self, query: Json) -> Any:
         """List who is here now."""
-        return await self.stores.users.online(by=self.actor)
+        return await self.stores.users.online(asked(query), by=self.actor)
 
 
 class UsersHandler(ApiHandler):

@@ -52,10 +52,10 @@ class WorkspaceHandler(ApiHandler):
 class MembersHandler(ApiHandler):
     """`/api/workspaces/{id}/members`."""
 
-    @endpoint(needs="members:read", returns=ListOf(r.MEMBER), problems=(404,))
-    async def get(self, id: str) -> Any:
-        """List the members."""
-        return await self.stores.workspaces.members(id, by=self.actor)
+    @endpoint(needs="members:read", query=listing(), returns=ListOf(r.MEMBER), problems=(404,))
+    async def get(self, id: str, query: Json) -> Any:
+        """List the members, in the order they joined."""
+        return await self.stores.workspaces.members(id, asked(query), by=self.actor)
 
     @endpoint(
         needs="members:write",

@@ -16,7 +16,7 @@ from core.permissions import Actor
 from core.tokens import ACCESS_SECONDS, Tokens, digest, opaque, same
 from models.access import Access
 from models.base import Document, Ground, Session
-from models.paging import Page
+from models.paging import Listing, Page, page
 from models.users import Users
 
 IDLE = timedelta(days=30)
@@ -106,15 +106,13 @@ class Sessions:
         """End a user's sessions, save the one named."""
         await self._access.revoke({"userId": user_id, "_id": {"$ne": but}}, reason)
 
-    async def list(self, *, by: Actor) -> Page:
+    async def list(self, listing: Listing, *, by: Actor) -> Page:
         """Return the actor's own live sessions, the latest used first."""
         by.require_user()
-        now = self._ground.clock.now()
-        found = await self._docs.find(
-            {"userId": by.id, "revokedAt": None, "endsAt": {"$gt": now}}, sort=[("lastUsedAt", -1), ("_id", -1)]
-        )
-        shown = [s | {"current": s["_id"] == by.session_id} for s in found]
-        return Page(shown, None, len(shown))
+        live = {"userId": by.id, "revokedAt": None, "endsAt": {"$gt": self._ground.clock.now()}}
+        found = await page(self._docs, live, listing, default_sort="-lastUsedAt")
+        shown = [s | {"current": s["_id"] == by.session_id} for s in found.items]
+        return Page(shown, found.next, found.total)
 
     async def sweep(self) -> int:
         """Delete sessions that ended or were revoked a day ago or longer; return how many."""

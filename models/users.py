@@ -59,6 +59,11 @@ class Users:
         """Return a user's document, for the stores' own use."""
         return await self._docs.get({"_id": user_id, "deletedAt": None})
 
+    async def by_ids(self, user_ids: Sequence[str]) -> dict[str, Document]:
+        """Return the documents of those of `user_ids` who are there, for the stores' own use."""
+        found = await self._docs.find({"_id": {"$in": list(user_ids)}, "deletedAt": None})
+        return {user["_id"]: user for user in found}
+
     async def by_email(self, email: str) -> Document | None:
         """Return the account of an address, whatever its case."""
         return await self._docs.get({"emailFolded": fold(email), "deletedAt": None})
@@ -90,12 +95,13 @@ class Users:
         except Duplicate as e:
             raise taken(e) from e
 
-    async def online(self, *, by: Actor) -> Page:
+    async def online(self, listing: Listing, *, by: Actor) -> Page:
         """Return the cards of everybody who is here now."""
         by.require_user()
         here = await self._presence.everyone()
-        found = await self._docs.find({"_id": {"$in": list(here)}, "deletedAt": None}, sort=[("usernameFolded", 1)])
-        return Page([self._card(u, here.get(u["_id"], "offline"), by) for u in found], None, len(found))
+        query = {"_id": {"$in": list(here)}, "deletedAt": None}
+        found = await page(self._docs, query, listing, default_sort="username")
+        return Page([self._card(u, here.get(u["_id"], "offline"), by) for u in found.items], found.next, found.total)
 
     async def list(self, listing: Listing, filters: Document, *, by: Actor) -> Page:
         """Return the directory; `role` and `disabled` filter for admins only (others: Forbidden)."""

@@ -11,7 +11,7 @@ from core.errors import Conflict, Invalid, NotFound, VersionMismatch
 from core.permissions import Actor
 from models.access import Access, role_in
 from models.base import Document, Ground, Session
-from models.paging import Listing, Page, contains, page
+from models.paging import Listing, Page, contains, page, page_of
 from models.users import Users
 
 MOST_MEMBERS = 500  # they stand inside one document, which every membership check reads
@@ -119,16 +119,15 @@ class Workspaces:
 
     # --- members ----------------------------------------------------------------------------------------------------
 
-    async def members(self, workspace_id: str, *, by: Actor) -> Page:
+    async def members(self, workspace_id: str, listing: Listing, *, by: Actor) -> Page:
         """Return the members, in the order they joined."""
         workspace = await self._load(workspace_id, "members:read", by)
-        shown = [await self._member(m) for m in workspace["members"]]
-        return Page(shown, None, len(shown))
+        found = page_of([m | {"_id": m["userId"]} for m in workspace["members"]], listing, "joinedAt")
+        users = await self._users.by_ids([m["userId"] for m in found.items])
+        return Page([named(m, users.get(m["userId"])) for m in found.items], found.next, found.total)
 
     async def _member(self, member: Document) -> Document:
-        user = await self._users.by_id(member["userId"])
-        named = user or {"username": "deleted", "displayName": "Deleted user", "email": ""}
-        return {**member, **{name: named[name] for name in ("username", "displayName", "email")}}
+        return named(member, await self._users.by_id(member["userId"]))
 
     async def add(self, workspace_id: str, email: str, role: str, *, by: Actor) -> Document:
         """Make the account of an address a member. Raises Invalid for an unknown address, Conflict for a member."""
@@ -184,6 +183,12 @@ class Workspaces:
                 others[0]["role"] = "owner"
                 await self._access.changed(others[0]["userId"])
             await self._docs.update({"_id": workspace["_id"]}, {"$set": {"members": others}})
+
+
+def named(member: Document, user: Document | None) -> Document:
+    """Return a member with what its account is called."""
+    shown = user or {"username": "deleted", "displayName": "Deleted user", "email": ""}
+    return {**member, **{name: shown[name] for name in ("username", "displayName", "email")}}
 
 
 def another_owner(user_id: str) -> Document:

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from tests.clients import PASSWORD
+
 LIST = "/api/workspaces"
 
 
@@ -111,6 +113,26 @@ async def test_pages_hold_everything_once_and_in_order(api, owner, sort):
     assert keys == sorted(keys, reverse=sort.startswith("-"))
     assert len({item["id"] for item in items}) == 7
     assert totals == [7, 7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/auth/sessions", "/api/users", "/api/users/online", "/api/workspaces/{}/members"]
+)
+async def test_every_list_is_read_in_pages(api, owner, editor, viewer, workspace, path):
+    for person in (owner, editor, viewer):
+        await (await api.socket("/ws/dashboard", as_=person)).event("hello")
+    for _ in range(2):
+        await api.post("/api/auth/login", {"email": owner.email, "password": PASSWORD})
+    address = path.format(workspace)
+    whole = (await api.get(address, as_=owner)).json
+
+    items, totals = await pages(api, f"{address}?limit=1", owner)
+
+    assert len(items) >= 3
+    assert [{**item, "lastSeenAt": ""} for item in items] == [{**item, "lastSeenAt": ""} for item in whole["items"]]
+    assert totals == [whole["total"]] * len(items)
+    for wrong in ("limit=0", "limit=101", "cursor=nonsense", "sort=x", f"cursor={cursor('x', 'y', 'z')}"):
+        assert (await api.get(f"{address}?{wrong}", as_=owner)).status == 422, wrong
 
 
 async def test_a_cursor_belongs_to_its_sort_order(api, owner, workspace):
