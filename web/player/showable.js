@@ -1,5 +1,8 @@
 /** An image or a video ready to be put on the stage: decoded before it is shown, and able to say when it fails. */
 
+import { sleep } from "../shared/backoff.js";
+
+const FRAME_WITHIN_MS = 500;
 const READY_WITHIN_MS = 15_000;
 const STALLED_AFTER_MS = 6000;
 const LOOK_EVERY_MS = 1000;
@@ -110,6 +113,7 @@ class VideoShowable extends Showable {
       this.element.muted = true;
       await within(READY_WITHIN_MS, this.element.play());
     }
+    await this.#visible();
     this.#watch(this.element.currentTime, 0);
   }
 
@@ -129,6 +133,12 @@ class VideoShowable extends Showable {
     this.element.pause();
     super.dispose();
     this.element.load(); // frees the decoder at once, not when the collector comes round
+  }
+
+  /** Playing is not yet on screen: without its first frame a video is a black flash. Hidden pages get no frames. */
+  #visible() {
+    const frame = new Promise((resolve) => this.element.requestVideoFrameCallback?.(resolve) ?? resolve());
+    return Promise.race([frame, sleep(FRAME_WITHIN_MS)]);
   }
 
   /** A page in the background may hold its videos; that is no fault of theirs. */
