@@ -80,9 +80,7 @@ async def test_who_missed_nothing_gets_nothing_and_is_live(api, marquee, ana):
     chat.close()
 
 
-async def test_a_reply_brings_at_most_200_messages_and_the_rest_follows_before_anything_newer(
-    api, marquee, ana, ben
-):
+async def test_a_reply_brings_at_most_200_messages_and_the_rest_follows_before_anything_newer(api, marquee, ana, ben):
     await write(marquee, ana, 450)
     chat = await enter(marquee.port, ben)
     await chat.socket.send("room.subscribe", {"room": "general", "after": 0}, "come")
