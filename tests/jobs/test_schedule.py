@@ -1,5 +1,6 @@
 """The list of jobs: complete, named as their files are, and as prompt as the contract wants them."""
 
+import re
 from pathlib import Path
 
 from models.tickets import HELD
@@ -21,6 +22,14 @@ async def test_every_job_is_tested():
     prompt = {"mark_offline_screens", "end_emergencies", "report_emergency_progress", "expire_commands"}
     files = {path.stem for path in JOBS.glob("*.py")} - MACHINERY - prompt - {"process_media", "watch_revocations"}
     assert {name for name in files if f'"{name}"' not in tested} == set()
+
+
+async def test_the_operators_page_lists_every_job_as_it_is(marquee):
+    page = (JOBS.parent / "docs" / "operations.md").read_text()
+    listed = set(re.findall(r"(?m)^\| `(\w+)` \| (\d+) s \| (leader|each) \|", page))
+
+    jobs = marquee.jobs.jobs.values()
+    assert listed == {(job.name, str(job.every), "each" if job.everywhere else "leader") for job in jobs}
 
 
 async def test_what_somebody_waits_for_comes_each_second_or_two(marquee):
