@@ -1,9 +1,10 @@
-"""One event to many sockets of one process, and what an idle socket costs: Marquee beside a bare Tornado handler.
+"""One event to many sockets of one process, and what an idle socket costs: Marquee beside its peers.
 
     .venv/bin/python -m bench.fanout [--sockets 1000] [--rounds 100] [--turns 3]
 
-Both servers run in turns (A B A B), each in a process of its own on uvloop, with one client process that
-reads all sockets. A round publishes one event and ends when the last socket has it; a burst round publishes
+The servers run in turns (A B C D A B C D), each in a process of its own, with one client process that reads all
+sockets: Marquee, Socket.IO 4 (websocket transport, no compression), bare `ws`, and the floor, a bare Tornado
+handler. A round publishes one event and ends when the last socket has it; a burst round publishes
 ten. Marquee authenticates each socket, goes through a real Redis, counts metrics and bounds buffers; the
 floor does `write_message` in a loop and nothing else. Prints medians; nothing is written.
 """
@@ -18,11 +19,16 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from bench.fanout_server import CHANNEL, EVENT
 
+PEERS = Path(__file__).parent / "peers"
 HANDSHAKE = (
-    "GET /ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120\r\n\r\n"
 )
@@ -31,24 +37,74 @@ HANDSHAKE = (
 # --- the client -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Kind:
+    """One server: how it is started, where its sockets are, and how its greeting and frames look."""
+
+    command: list[str]
+    path: str = "/ws"
+    greeting: bytes = b""
+    answer: bytes = b""  # what a client sends when it was greeted
+    welcome: bytes = b""  # what it then waits for
+    body: Callable[[], str] = lambda: compact({"event": "screen.status", "channel": CHANNEL, "data": EVENT})
+
+
+def compact(document: Any) -> str:
+    """Return JSON without spaces, as all but Python's own encoder write it."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def kinds(redis_url: str) -> dict[str, Kind]:
+    """Return the servers by name; the peers from npm only where node is there."""
+    python = [sys.executable, "-m", "bench.fanout_server"]
+    event = {"event": "screen.status", "channel": CHANNEL, "data": EVENT}
+    found = {
+        "marquee": Kind([*python, "marquee", redis_url], greeting=b"hello"),
+        "floor": Kind([*python, "floor", redis_url], body=lambda: json.dumps(event)),
+    }
+    if shutil.which("node") and (PEERS / "node_modules").is_dir():
+        found["socket.io"] = Kind(
+            ["node", str(PEERS / "fanout-socketio.js")],
+            "/socket.io/?EIO=4&transport=websocket",
+            greeting=b'0{"sid"',
+            answer=masked(b"40"),
+            welcome=b"40{",
+            body=lambda: "42" + compact(["screen.status", {"channel": CHANNEL, "data": EVENT}]),
+        )
+        found["ws"] = Kind(["node", str(PEERS / "fanout-ws.js")])
+    return found
+
+
+def masked(text: bytes) -> bytes:
+    """Return a client's text frame; a mask of zeros leaves the text as it is."""
+    return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+
+
 class Crowd:
     """Many raw sockets of one client process, read with one selector; counts bytes only."""
 
-    def __init__(self, port: int, token: str, count: int, greeting: bytes) -> None:
+    def __init__(self, port: int, token: str, count: int, kind: Kind) -> None:
         self.selector = selectors.DefaultSelector()
         self.sockets = []
         for _ in range(count):
             one = socket.create_connection(("127.0.0.1", port))
-            one.sendall(HANDSHAKE.format(token=token).encode())
-            seen = b""
-            while b"\r\n\r\n" not in seen or greeting not in seen:
-                came = one.recv(65536)
-                if not came:
-                    raise ConnectionError(f"the server hung up: {seen!r}")
-                seen += came
+            one.sendall(HANDSHAKE.format(path=kind.path, token=token).encode())
+            self._await(one, b"\r\n\r\n", kind.greeting)
+            if kind.answer:
+                one.sendall(kind.answer)
+                self._await(one, kind.welcome)
             one.setblocking(False)
             self.selector.register(one, selectors.EVENT_READ)
             self.sockets.append(one)
+
+    @staticmethod
+    def _await(one: socket.socket, *marks: bytes) -> None:
+        seen = b""
+        while not all(mark in seen for mark in marks):
+            came = one.recv(65536)
+            if not came:
+                raise ConnectionError(f"the server hung up: {seen!r}")
+            seen += came
 
     def read(self, size: int) -> None:
         """Read until `size` bytes came in all."""
@@ -65,10 +121,9 @@ class Crowd:
             one.close()
 
 
-def measure(kind: str, redis_url: str, sockets: int, rounds: int) -> dict[str, float]:
+def measure(kind: Kind, sockets: int, rounds: int) -> dict[str, float]:
     """Run one server with `sockets` clients; return deliveries/s, CPU microseconds a delivery and bytes a socket."""
-    command = [sys.executable, "-m", "bench.fanout_server", kind, redis_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(kind.command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             port, control_port, *token = server.stdout.readline().split()
@@ -81,17 +136,14 @@ def measure(kind: str, redis_url: str, sockets: int, rounds: int) -> dict[str, f
                 cpu, rss = lines.readline().split()
                 return float(cpu), float(rss)
 
-            Crowd(int(port), *token or [""], 20, b"hello" if token else b"").close()
+            Crowd(int(port), *token or [""], 20, kind).close()
             time.sleep(0.5)
             _, before = usage()
-            crowd = Crowd(int(port), *token or [""], sockets, b"hello" if token else b"")
+            crowd = Crowd(int(port), *token or [""], sockets, kind)
             time.sleep(0.5)
             _, after = usage()
-            body = json.dumps(
-                {"event": "screen.status", "channel": CHANNEL, "data": EVENT},
-                separators=(",", ":") if kind == "marquee" else None,
-            )
-            frame = len(body) + 4
+            body = kind.body()
+            frame = len(body) + (2 if len(body) < 126 else 4)
 
             def play(times: int, burst: int) -> tuple[float, float]:
                 cpu, began = usage()[0], time.perf_counter()
@@ -128,18 +180,30 @@ def main() -> None:
         stdout=subprocess.DEVNULL,
     )
     time.sleep(0.5)
-    found: dict[str, list[dict[str, float]]] = {"floor": [], "marquee": []}
+    found: dict[str, list[dict[str, float]]] = {}
     try:
         for _ in range(asked.turns):
-            for kind, results in found.items():
-                results.append(measure(kind, f"redis://127.0.0.1:{port}/0", asked.sockets, asked.rounds))
+            for name, kind in kinds(f"redis://127.0.0.1:{port}/0").items():
+                found.setdefault(name, []).append(measure(kind, asked.sockets, asked.rounds))
     finally:
         redis.kill()
         redis.wait()
-    print(f"{asked.sockets} sockets, {asked.rounds} rounds, {asked.turns} turns, load {os.getloadavg()[0]:.1f}")
-    for kind, results in found.items():
-        medians = {name: statistics.median(r[name] for r in results) for name in results[0]}
-        print(kind.ljust(8), "  ".join(f"{name} {value:,.1f}" for name, value in medians.items()))
+    show(found, f"{asked.sockets} sockets, {asked.rounds} rounds, {asked.turns} turns, load {os.getloadavg()[0]:.1f}")
+
+
+def show(found: dict[str, list[dict[str, float]]], heading: str) -> None:
+    """Print medians, and Marquee's ratio to each peer."""
+    print(heading)
+    medians = {
+        name: {figure: statistics.median(r[figure] for r in results) for figure in results[0]}
+        for name, results in found.items()
+    }
+    for name, figures in medians.items():
+        print(name.ljust(10), "  ".join(f"{figure} {value:,.1f}" for figure, value in figures.items()))
+    for name, figures in medians.items():
+        if name != "marquee":
+            one, ten = (medians["marquee"][f] / figures[f] for f in ("deliveries/s", "burst/s"))
+            print(f"marquee / {name}: {one:.2f} times the deliveries/s, {ten:.2f} in bursts of ten")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import uvloop
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
+from core import logs
 from core.breaker import Breaker, connect
 from core.clock import Clock
 from core.events import Event
@@ -111,4 +112,5 @@ async def serve(kind: str, redis_url: str) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure("json", "warning")  # standard output is for the ports: nobody reads logs there
     uvloop.run(serve(*sys.argv[1:]))
