@@ -55,6 +55,7 @@ class Leader:
         self._until = 0.0
         self._heard = 0.0
         self._was: str = "follows"
+        self._asking = asyncio.Lock()
         self._renewal = Periodic(self.ask, renew_seconds * 1000, jitter=JITTER)
         metrics.leader.set_function(lambda: float(self.leads))
 
@@ -72,15 +73,20 @@ class Leader:
     async def stop(self) -> None:
         """Give the lock back, so that another process need not wait for its end."""
         self._renewal.stop()
-        self._until = 0.0
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                await self._release(keys=[self._key], args=[self._token])
-        except (RedisError, OSError, TimeoutError) as e:
-            log.info("leader.not_released", error=str(e))  # it ends by itself
+        async with self._asking:  # a renewal under way would take the lock again behind us
+            self._until = 0.0
+            try:
+                async with asyncio.timeout(ASK_SECONDS):
+                    await self._release(keys=[self._key], args=[self._token])
+            except (RedisError, OSError, TimeoutError) as e:
+                log.info("leader.not_released", error=str(e))  # it ends by itself
 
     async def ask(self) -> None:
         """Take or renew the lock; without an answer go by what was known."""
+        async with self._asking:
+            await self._ask()
+
+    async def _ask(self) -> None:
         asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(ASK_SECONDS):

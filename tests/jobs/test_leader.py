@@ -52,6 +52,22 @@ async def test_a_leader_that_ends_lets_another_lead_at_once(leaders, eventually)
     await eventually(lambda: second.leads, seconds=1)
 
 
+async def test_a_renewal_under_way_does_not_take_the_lock_back(leaders, own_redis, eventually):
+    first, second = leaders(own_redis.url, lease_seconds=30), leaders(own_redis.url, lease_seconds=30)
+    await first.start()
+    own_redis.freeze()
+    renewal = asyncio.ensure_future(first.ask())
+    await asyncio.sleep(0.05)
+    ended = asyncio.ensure_future(first.stop())
+    await asyncio.sleep(0.05)
+    own_redis.thaw()
+    await asyncio.gather(renewal, ended)
+
+    await second.start()
+
+    assert (first.leads, second.leads) == (False, True)
+
+
 async def test_who_never_led_gives_back_nobodys_lock(leaders):
     first, second, third = leaders(), leaders(), leaders()
     await first.start()

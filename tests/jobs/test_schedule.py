@@ -47,6 +47,14 @@ async def test_media_are_let_go_before_another_process_may_take_them(marquee):
     assert marquee.jobs.jobs["process_media"].limit < HELD.total_seconds()
 
 
+async def test_a_server_that_ends_lets_another_lead(marquee, follower, eventually):
+    assert (marquee.jobs.leader.leads, follower.jobs.leader.leads) == (True, False)
+
+    await marquee.jobs.stop()
+
+    await eventually(lambda: follower.jobs.leader.leads, seconds=4)
+
+
 async def test_every_job_runs_and_succeeds_on_an_empty_server(marquee, lines):
     for name in marquee.jobs.jobs:
         await marquee.jobs.run(name)
