@@ -97,7 +97,7 @@ class Marquee:
         await self.node.drain(drain)
         self.http.stop()
         await self.jobs.stop()
-        await self.stores.tickets.stop()
+        await self.stores.stop()
         await self.node.stop()
         await self.http.close_all_connections()
         self.passwords.close()

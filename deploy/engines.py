@@ -47,6 +47,9 @@ class Mongod:
             "diagnosticDataCollectionEnabled": "false",
             # Nobody else can take over, so waiting for that (15 s by default) would only delay the end.
             "shutdownTimeoutMillisForSignaledShutdown": "100",
+            # A process that dies in a transaction leaves its locks for so long (60 s by default): a room would stand
+            # still. No transaction of ours goes on for more than 4 s.
+            "transactionLifetimeLimitSeconds": "5",
         }
         parameters = [part for key, value in options.items() for part in ("--setParameter", f"{key}={value}")]
         listen = ["--bind_ip", "127.0.0.1", "--port", str(self.port), "--nounixsocket"]

@@ -54,6 +54,15 @@ class RoomLog:
         self._waiting: dict[str, Waiting] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
+    async def stop(self) -> None:
+        """Let what is under way end; what still waits is cancelled."""
+        for waiting in self._waiting.values():
+            for _, future in waiting:
+                future.cancel()
+            waiting.clear()
+        if self._workers:
+            await asyncio.wait(self._workers)
+
     async def submit(self, room_id: str, change: Change) -> Any:
         """Apply `change` and return its answer once it is committed by the majority.
 
@@ -83,6 +92,10 @@ class RoomLog:
                 for state in states:
                     await self._tell(state)
                 _answer(batch, outcomes)
+                if isinstance(outcomes[0], Unavailable):
+                    # Those who waited meanwhile would find out one after the other, seconds late: nothing was tried.
+                    _answer(waiting, [Unavailable() for _ in waiting])
+                    waiting.clear()
         finally:
             del self._waiting[room_id]
             for _, future in waiting:

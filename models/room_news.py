@@ -30,6 +30,11 @@ class RoomNews:
         self._rounds: dict[str, bool] = {}  # rooms whose counts were told just now: has more come since?
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def stop(self) -> None:
+        """Tell nobody anything more: the server ends."""
+        for task in self._tasks:
+            task.cancel()
+
     async def created(self, room_id: str, user_ids: Sequence[str]) -> None:
         """Tell people of a room that they have just come into, each with their own view of it."""
         room = await self._rooms.get({"_id": room_id, "deletedAt": None})

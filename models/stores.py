@@ -83,10 +83,16 @@ class Stores:
         self._make_screens(ground, tokens, presence, storage)
         self.workspaces.contents = (self.screens, self.playlists, self.emergencies, self.media)
 
+    async def stop(self) -> None:
+        """End what goes on by itself."""
+        self._news.stop()
+        await self.room_log.stop()
+        await self.tickets.stop()
+
     def _make_chat(self, ground: Ground, presence: Presence) -> None:
         people = self.people = People(ground)
         messages, rooms = MessageViews(ground, people), RoomViews(ground, people)
-        news = RoomNews(ground, rooms, presence)
+        news = self._news = RoomNews(ground, rooms, presence)
         self.room_feed = RoomFeed(ground, messages)
         self.room_log = RoomLog(ground, Turns(ground), messages, news)
         self.general = General(ground, self.room_log)
