@@ -6,10 +6,15 @@ from tests.clients import Api
 class Chat:
     """A socket that hears rooms. Every offset of a room that it reads is above the one before, or the test fails."""
 
-    def __init__(self, socket, hello):
+    opened = []  # noqa: RUF012 - what the test's end has to hang up (conftest.py)
+
+    def __init__(self, api, socket, hello):
+        self._api = api
         self.socket = socket
+        self._stream = socket.connection.protocol.stream
         self.hello = hello
         self.offsets = {}
+        Chat.opened.append(self)
 
     async def read(self):
         frame = await self.socket.read()
@@ -67,6 +72,11 @@ class Chat:
     def close(self):
         self.socket.close()
 
+    def hang_up(self):
+        """Close at once, whatever the server does."""
+        self._stream.close()
+        self._api.close()
+
 
 async def enter(port, person):
     """Open a chat connection that has heard its hello."""
@@ -74,7 +84,7 @@ async def enter(port, person):
     socket = await api.socket("/ws/chat", as_=person)
     hello = await socket.read()
     assert hello["event"] == "hello", hello
-    return Chat(socket, hello["data"])
+    return Chat(api, socket, hello["data"])
 
 
 async def subscribed(port, person, room, **marks):

@@ -8,6 +8,7 @@ from core.metrics import Metrics
 from realtime import broker as brokers_of
 from realtime.redis_broker import RedisBroker
 from realtime.rules import Rules
+from tests.realtime.chatting import Chat
 from tests.realtime.hall import Hall
 from tests.realtime.heard import Heard
 from tests.realtime.redis_process import RedisProcess
@@ -24,6 +25,9 @@ def _hang_up(io_loop):
             wire.hang_up()
         await asyncio.gather(*(wire.writer.wait_closed() for wire in Wire.opened), return_exceptions=True)
         Wire.opened.clear()
+        for chat in Chat.opened:
+            chat.hang_up()
+        Chat.opened.clear()
 
     io_loop.run_sync(hang_up)
 
