@@ -34,7 +34,7 @@ def configure(log_format: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
     ]
-    ends = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    ends: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     if log_format != "json":
         # Not structlog's richer tracebacks: they print local variables, and a password is one somewhere.
         plain = structlog.dev.plain_traceback

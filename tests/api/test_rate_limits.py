@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import Rate
 from deploy.embedded import EmbeddedStores
+from tests.api.displays import pair
 from tests.clients import PASSWORD, Api
 
 PROFILE = "/api/users/profile"
@@ -93,6 +94,17 @@ async def test_without_a_good_token_the_address_is_counted(api, token):
 
     assert [reply.status for reply in replies] == [401] * 30 + [429]
     assert replies[-1].headers["RateLimit-Policy"].startswith('"anonymous"')
+
+
+async def test_bad_tokens_at_a_socket_count_for_the_address_and_end_with_its_limit(api):
+    async def knock(number):
+        token = f"mqs_{number:024x}.made-up"
+        return await (await api.socket("/ws/screen", as_=token)).closed()
+
+    codes = [await knock(number) for number in range(32)]
+
+    assert codes == [4401] * 30 + [4429] * 2
+    assert (await api.get(PROFILE)).status == 429
 
 
 async def test_a_user_is_served_though_the_address_has_used_up_its_own(api, owner):
@@ -233,3 +245,24 @@ class TestWithRedisOfItsOwn:
             "status": "degraded",
             "checks": {"mongodb": "ok", "redis": "away"},
         }
+
+
+class TestScreens:
+    @pytest.fixture
+    def settings(self, settings):
+        return replace(settings, rate_screen=Rate(6, 600), rate_anonymous=Rate(10_000, 900))
+
+    async def test_a_screen_is_followed_by_its_own_limit(self, api, other, owner, workspace):
+        screen, neighbour = [(await pair(api, owner, workspace, name))[0].screen for name in ("Door", "Hall")]
+        replies = [await (api, other)[i % 2].get("/api/display/manifest", as_=screen) for i in range(7)]
+
+        assert [reply.status for reply in replies] == [200] * 6 + [429]
+        assert replies[0].headers["RateLimit-Policy"] == '"screen";q=6;w=600'
+        assert (await api.get("/api/display/manifest", as_=neighbour)).status == 200
+
+    async def test_who_knows_a_screens_id_cannot_use_its_limit_up(self, api, owner, workspace):
+        screen = (await pair(api, owner, workspace))[0].screen
+        for _ in range(20):
+            assert (await api.get("/api/display/manifest", as_=f"mqs_{screen.id}.made-up")).status == 401
+
+        assert (await api.get("/api/display/manifest", as_=screen)).status == 200
