@@ -34,6 +34,8 @@ log = structlog.get_logger("marquee.rooms")
 OVERTAKEN_SECONDS = 0.01  # how much later than its successor a publication of another process may come
 RETRY_SECONDS = 0.5  # after a repair that failed because the store is away
 MOST_HELD = 2000  # publications that wait for a repair; more are dropped, and read from the snapshot after all
+_BREATH_BYTES = 131_072  # of a repair in one go: what healthy readers take before more comes
+_BREATH_SECONDS = 0.01
 _ASKS = 500  # subscribers that are answered from one snapshot
 
 REMOVED = "forbidden"
@@ -179,9 +181,16 @@ class Room:
         if step.room["epoch"] != self.epoch:
             self.end(REPLACED)
             return True
+        emitted = 0
         for event in step.events:
-            if not self.ended:
-                self._emit(Publication.of(event))
+            if self.ended:
+                return True
+            publication = Publication.of(event)
+            self._emit(publication)
+            emitted += len(publication.body)
+            if emitted > _BREATH_BYTES:
+                emitted = 0
+                await asyncio.sleep(_BREATH_SECONDS)
         self.last = max(self.last, step.offset)
         if step.done:
             self._seq, self._version, self.name = step.room["lastSeq"], step.room["version"], step.room["name"]

@@ -20,7 +20,7 @@ from realtime.room import DELETED, REMOVED, Room
 
 log = structlog.get_logger("marquee.rooms")
 
-MOST_KEPT = 500  # frames that come during one reading; after more of them it reads again
+MOST_KEPT = 262_144  # bytes of frames that come during one reading; after more of them it reads again
 DRAINED = 65_536  # bytes waiting for a connection; above, it is given no more of what it missed
 _LOOK_SECONDS = 0.02
 _RETRY_SECONDS = 0.5
@@ -32,6 +32,7 @@ class Subscription:
     __slots__ = (
         "_floor",
         "_kept",
+        "_kept_bytes",
         "_leave",
         "answered",
         "connection",
@@ -50,6 +51,7 @@ class Subscription:
         self.position = 0
         self.since = -1
         self.is_overrun = False
+        self._kept_bytes = 0
         self._kept: list[tuple[int, bytes]] | None = None
         self._floor: int | None = None
         self._leave = leave
@@ -62,7 +64,7 @@ class Subscription:
 
     def listen(self) -> None:
         """Keep what the room hands out from now on: all above `since`."""
-        self._kept = []
+        self._kept, self._kept_bytes = [], 0
         self.since = self.room.last
         self.is_overrun = False
 
@@ -73,7 +75,8 @@ class Subscription:
     def take(self, offset: int, frame: bytes) -> None:
         """Take what the room hands out while this is not live."""
         if self._kept is not None:
-            if len(self._kept) < MOST_KEPT:
+            self._kept_bytes += len(frame)
+            if self._kept_bytes <= MOST_KEPT:
                 self._kept.append((offset, frame))
             else:
                 self.is_overrun = True
@@ -111,14 +114,18 @@ class Subscription:
     async def catch_up(self, feed: RoomFeed) -> None:
         """Send what the client missed, step by step, then go live."""
         while not self.is_over:
-            while self.connection.waiting > DRAINED and not self.is_over:  # noqa: ASYNC110 - no event tells of it
-                await asyncio.sleep(_LOOK_SECONDS)
+            await self._drained()
             try:
                 if await self._step(feed):
                     return
             except Problem as e:
                 log.warning("room.not_caught_up", room=self.room.id, error=e.code)
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _drained(self) -> None:
+        """Wait until the client has taken most of what waits for it."""
+        while self.connection.waiting > DRAINED and not self.is_over:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _step(self, feed: RoomFeed) -> bool:
         """Read and send one part; return whether that was all."""
@@ -131,6 +138,9 @@ class Subscription:
             self.end(DELETED if step is None else REMOVED)
             return True
         for event in step.events:
+            await self._drained()
+            if self.is_over:
+                return True
             self.connection.push(frames.text_frame(Publication.of(event).body))
         self.position = step.offset
         if step.done and step.offset >= self.since and not self.is_overrun:
