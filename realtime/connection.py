@@ -129,13 +129,12 @@ class Connection(Outbox):
             self._end(self.code)
 
     async def verify(self) -> None:
-        """Close a screen's connection whose credential is no longer good; one that has a new one stays."""
-        try:
-            await self.shared.gate.admit(self._token, self.ip)
-        except Unauthenticated:
+        """Close a screen's connection whose credential is no longer good; one that has a new one stays.
+
+        Raises Unavailable.
+        """
+        if not await self.shared.gate.is_good(self._token, self.ip):
             self.close(Close.UNAUTHENTICATED)
-        except Problem as e:
-            log.info("socket.not_verified", connection=self.id, code=e.code)
 
     # --- authentication ---------------------------------------------------------------------------------------------
 

@@ -54,4 +54,7 @@ class Endpoint:
         """Act on the end of a connection that had joined. Its subscriptions are gone already."""
 
     async def recheck(self, connection: "Connection") -> None:
-        """Look again at what the connection may hear: its user's rights have changed."""
+        """Look again at what the connection may hear: its user's rights have changed.
+
+        A Problem that it raises brings it the call again a second later.
+        """

@@ -19,15 +19,27 @@ class AccessGate:
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def admit(self, token: str, ip: str) -> Actor:
-        """Return the actor behind `token`. Raises Unauthenticated, RateLimited, Unavailable."""
+        """Return the actor behind `token`. Raises Unauthenticated, RateLimited, Unavailable.
+
+        A bad token is RateLimited too where its address has used up what it may ask as nobody: as in REST.
+        """
         try:
             async with self._turn:
                 actor, window = await self._access.admit(token, ip)
         except Unauthenticated:
-            await self._limits.count("anonymous", ip)
+            (await self._limits.count("anonymous", ip)).enforce()
             raise
         window.enforce()
         return actor
+
+    async def is_good(self, token: str, ip: str) -> bool:
+        """Tell whether `token` is good still. Raises Unavailable; no limit refuses this, for nobody has asked."""
+        try:
+            async with self._turn:
+                await self._access.admit(token, ip)
+        except Unauthenticated:
+            return False
+        return True
 
     async def refreshed(self, actor: Actor) -> Actor:
         """Return a person with the rights that they have now: a socket outlives a role."""

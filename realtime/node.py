@@ -9,8 +9,9 @@ chat will listen for `room` to keep its log in order.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ import structlog
 from tornado.ioloop import PeriodicCallback
 
 from core.clock import Clock
+from core.errors import Problem
 from core.events import ACCESS_CHANGED, CONTROL, SCREEN_REVOKED, SESSIONS_REVOKED, Event
 from core.metrics import Metrics
 from realtime import frames
@@ -36,6 +38,7 @@ Control = Callable[[dict[str, Any]], None]
 Seen = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
 _WATCH_MS = 1000  # how exact time-outs are: none of the contract's is shorter than 5 s
+_LOOK_AGAIN_SECONDS = 1.0
 _REVOCATION_KEPT = 60  # seconds; longer than any authentication is under way
 
 
@@ -225,7 +228,7 @@ class Node:
         for connection in self.hub:
             actor = connection.actor
             if actor is not None and actor.kind == "screen" and actor.id == screen_id:
-                self.spawn(connection.verify())
+                self.spawn(self._insist(connection, connection.verify))
 
     def revoked_since(self, began: float, *ids: str) -> bool:
         """Tell whether one of these sessions or screens was revoked after `began` (monotonic seconds)."""
@@ -235,7 +238,15 @@ class Node:
         """Look again at what a user's connections here may hear."""
         for connection in self.hub:
             if connection.actor is not None and connection.actor.id == user_id:
-                self.spawn(connection.endpoint.recheck(connection))
+                self.spawn(self._insist(connection, partial(connection.endpoint.recheck, connection)))
+
+    async def _insist(self, connection: Connection, look: Callable[[], Awaitable[None]]) -> None:
+        """Look until the stores have answered: a right must not outlive its end because they were away just then."""
+        while connection.code is None:
+            with suppress(Problem):
+                await look()
+                break
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run `work` beside everything else; a failure is logged."""

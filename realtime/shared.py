@@ -19,6 +19,9 @@ class Gate(Protocol):
         Raises Unauthenticated, RateLimited, or Unavailable when nobody can say.
         """
 
+    async def is_good(self, token: str, ip: str) -> bool:
+        """Tell whether a token that was admitted is good still. Raises Unavailable."""
+
     async def refreshed(self, actor: Actor) -> Actor:
         """Return a person with the rights that they have now. Raises Unauthenticated, Unavailable."""
 
