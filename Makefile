@@ -1,5 +1,6 @@
 # `make run` and `make test` do all the set-up they need: a virtual environment in .venv, made once and
 # again when the requirements change. PYTHON names the interpreter (3.11 or later) to make it with;
+# Tests run in two processes, each with stores of its own: half of them wait for the clock, not for a core.
 # ARGS goes to pytest or to the benchmarks: make test ARGS="tests/api -k pairing".
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ run: $(STAMP)
 	@exec $(BIN)/python server.py
 
 test: $(STAMP) tools
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
