@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up they need: a virtual environment in .venv, made once and
 # again when the requirements change. PYTHON names the interpreter (3.11 or later) to make it with;
-# Tests run in two processes, each with stores of its own: half of them wait for the clock, not for a core.
 # ARGS goes to pytest or to the benchmarks: make test ARGS="tests/api -k pairing".
+# Tests run in two processes, each with stores of its own: half of them wait for the clock, not for a core.
 
 PYTHON ?= python3
 BIN := .venv/bin
