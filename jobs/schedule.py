@@ -3,6 +3,7 @@
 from jobs.end_emergencies import end_emergencies
 from jobs.expire_commands import expire_commands
 from jobs.expire_pairings import expire_pairings
+from jobs.fill_general import fill_general
 from jobs.flush_heartbeats import flush_heartbeats
 from jobs.leader import Leader
 from jobs.loop_lag import LoopLag
@@ -15,6 +16,7 @@ from jobs.runner import Runner
 from jobs.sweep_commands import sweep_commands
 from jobs.sweep_contents import sweep_contents
 from jobs.sweep_orphan_files import sweep_orphan_files
+from jobs.sweep_rooms import sweep_rooms
 from jobs.sweep_sessions import sweep_sessions
 from jobs.sweep_tickets import sweep_tickets
 from jobs.watch_revocations import Sockets, watch_revocations
@@ -40,9 +42,11 @@ def build(ground: Ground, stores: Stores, health: Health, sockets: Sockets) -> R
         sweep_contents(stores),
         flush_heartbeats(stores),
         sweep_tickets(stores),
+        sweep_rooms(stores),
         reconcile_revisions(stores),
         expire_pairings(stores),
         sweep_sessions(stores),
+        fill_general(stores),
         sweep_orphan_files(stores),
         sweep_commands(stores),
     ]

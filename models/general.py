@@ -64,7 +64,7 @@ class General:
         """Make somebody a member, who may be one already."""
         await self._log.submit(await self.id(), Join(Author(user_id)))
 
-    async def heal(self, _now: object = None) -> None:
+    async def fill(self, _now: object = None) -> None:
         """Make members of all who have an account and are not: their registration broke off, or was before the chat."""
         room_id = await self.id()
         held = {m["userId"] for m in await self._members.find({"roomId": room_id, "left": False})}

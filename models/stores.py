@@ -31,6 +31,7 @@ from models.revisions import Revisions
 from models.room_feed import RoomFeed
 from models.room_log import RoomLog
 from models.room_news import RoomNews
+from models.room_sweep import RoomSweep
 from models.room_turns import Turns
 from models.room_views import RoomViews
 from models.rooms import Rooms
@@ -98,6 +99,7 @@ class Stores:
         self.general = General(ground, self.room_log)
         self.rooms = Rooms(ground, self.room_log, self.general, rooms, news)
         self.messages = Messages(ground, self.rooms, self.room_log, people, messages)
+        self.room_sweep = RoomSweep(ground)
 
     def _make_media(self, ground: Ground, storage: Storage) -> None:
         blobs, quotas, prober = self.blobs, Quotas(ground), Prober()

@@ -48,14 +48,6 @@ async def test_who_had_no_part_in_general_is_in_it_from_the_first_look_on(api, a
     await say(api, ana)
 
 
-async def test_a_job_brings_in_whoever_was_missed(api, admin, ana, ben, marquee):
-    await marquee.ground.collection("room_members").delete_all({"userId": {"$ne": admin.id}})
-    await marquee.stores.general.heal()
-
-    found = (await api.get("/api/rooms/general/members", as_=admin)).json["items"]
-    assert {member["userId"] for member in found} == {admin.id, ana.id, ben.id}
-
-
 async def test_general_is_one_however_many_processes_start(marquee):
     rooms = marquee.ground.collection("rooms")
     await rooms.delete_all({})
