@@ -202,6 +202,7 @@ class Accounts:
             )
         except Duplicate as e:
             raise taken(e) from e
+        await self._resets.delete_all({"userId": by.id})  # links that went to the old address end with it
         return dressed(changed)
 
     def forget_password(self, email: str) -> None:

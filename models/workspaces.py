@@ -175,14 +175,22 @@ class Workspaces:
     async def leave_all(self, user_id: str) -> None:
         """Take a deleted user out of every workspace; one that nobody else owns goes to its longest member.
 
-        A workspace in which nobody else is left stays for the admin's look, but nobody can reach it any more.
+        Their personal one is a workspace like others from then on, which its new owner may delete. One in which
+        nobody else is left stays, and nobody can reach it any more.
         """
-        for workspace in await self._docs.find({"members.userId": user_id}):
-            others = [m for m in workspace["members"] if m["userId"] != user_id]
-            if others and not any(m["role"] == "owner" for m in others):
-                others[0]["role"] = "owner"
-                await self._access.changed(others[0]["userId"])
-            await self._docs.update({"_id": workspace["_id"]}, {"$set": {"members": others}})
+        while workspaces := await self._docs.find({"members.userId": user_id}):
+            for workspace in workspaces:
+                await self._leave(workspace, user_id)
+
+    async def _leave(self, workspace: Document, user_id: str) -> None:
+        """Take a deleted user out of a workspace, unless its members have changed since it was read."""
+        others = [m for m in workspace["members"] if m["userId"] != user_id]
+        heirs = others[:1] if not any(m["role"] == "owner" for m in others) else []
+        left: Document = {"members": [m | {"role": "owner"} if m in heirs else m for m in others]}
+        if workspace["personalOf"] == user_id:
+            left |= {"personal": False, "personalOf": None}
+        if await self._docs.update({"_id": workspace["_id"], "members": workspace["members"]}, {"$set": left}):
+            await self._access.changed(*(m["userId"] for m in heirs))
 
 
 def named(member: Document, user: Document | None) -> Document:

@@ -188,6 +188,16 @@ async def test_an_address_is_changed_with_the_password(api, owner, stranger):
     assert (await api.post(LOGIN, {"email": owner.email, "password": PASSWORD})).status == 401
 
 
+async def test_a_link_that_went_to_the_old_address_ends_with_it(api, owner, mailbox):
+    await forgot(api, owner.email)
+    _, text = await mailbox.next()
+
+    ask = {"email": "new@example.com", "currentPassword": PASSWORD}
+    assert (await api.post("/api/auth/email", ask, as_=owner)).status == 200
+
+    assert (await reset(api, token_in(text))).status == 422
+
+
 async def test_an_admin_makes_an_account_whose_owner_sets_the_password(api, admin):
     made = await api.post("/api/users", {"email": "ann@example.com", "username": "ann"}, as_=admin)
     twin = await api.post("/api/users", {"email": "ANN@example.com", "username": "other"}, as_=admin)
@@ -280,6 +290,21 @@ async def test_a_deleted_account_is_gone_and_its_name_and_address_are_free(api, 
     again = await api.person("owner")
     assert again.id != owner.id
     assert (await api.get(f"/api/workspaces/{workspace}", as_=again)).status == 404
+
+
+async def test_a_deleted_accounts_personal_workspace_goes_to_who_is_left_and_is_theirs_to_delete(
+    api, admin, owner, stranger
+):
+    personal = (await api.get("/api/workspaces", as_=owner)).json["items"][0]
+    path = f"/api/workspaces/{personal['id']}"
+    member = {"email": stranger.email, "role": "viewer"}
+    assert (await api.post(f"{path}/members", member, as_=owner)).status == 201
+
+    await api.delete(f"/api/users/{owner.id}", as_=admin)
+    inherited = (await api.get(path, as_=stranger)).json
+
+    assert (inherited["myRole"], inherited["personal"], inherited["memberCount"]) == ("owner", False, 1)
+    assert (await api.delete(path, as_=stranger)).status == 204
 
 
 async def test_nobody_can_keep_an_account_from_being_deleted_by_a_name(api, admin, owner):
