@@ -29,6 +29,11 @@ ABOUT = (
 WITH_BODY = {"post", "put", "patch"}
 EVERY_CALL = (422, 503)  # wrong parameters; a store is away
 IN_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate", "Always `Bearer`."),
+    429: ("Retry-After", "Seconds until the limit is whole again."),
+    503: ("Retry-After", "Seconds until it is worth another try."),
+}
 VERSIONED = {"id", "version"}
 
 DOCUMENT = Shape(
@@ -222,10 +227,13 @@ def _withholds(role: str, needs: str) -> bool:
 
 def _problems(route: str, method: str, declaration: Declaration) -> Json:
     content = {"application/problem+json": {"schema": IN_PROBLEM}}
-    return {
-        str(status): {"description": title(status), "content": content}
-        for status in refusals(route, method, declaration)
-    }
+    told = {}
+    for status in refusals(route, method, declaration):
+        told[str(status)] = {"description": title(status), "content": content}
+        if status in PROBLEM_HEADERS:
+            name, about = PROBLEM_HEADERS[status]
+            told[str(status)]["headers"] = {name: {"description": about, "schema": {"type": "string"}}}
+    return told
 
 
 class OpenApiHandler(ApiHandler):

@@ -4,6 +4,7 @@ Only `models/` may know that the database is MongoDB. A failure leaves here as a
 when the store is away or a write's outcome is unknown (the caller repeats it safely), never as a driver's error.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ Query = Mapping[str, Any]
 Session = AsyncIOMotorClientSession
 Sort = Sequence[tuple[str, int]]
 
-OPERATION_MS = 4000  # an answer is due within 5 s whatever MongoDB does
-SELECTION_MS = 2500  # long enough for an election among three members, short enough for the answer
+OPERATION_MS = 4000  # an answer is due within 5 s whatever MongoDB does; an election takes less
+DEADLINE_SECONDS = 4.5  # the same with the wait for one of Motor's few threads: all may hang on a store that is away
 POOL = 100
 
 # What MongoDB may say when it is away, stepping down or too slow: all undecided for a write.
@@ -58,8 +59,7 @@ def connect(url: str) -> "AsyncIOMotorClient[Document]":
     return AsyncIOMotorClient(
         url,
         tz_aware=True,
-        timeoutMS=OPERATION_MS,
-        serverSelectionTimeoutMS=SELECTION_MS,
+        timeoutMS=OPERATION_MS,  # for finding a server too: it outdoes serverSelectionTimeoutMS
         waitQueueTimeoutMS=2000,
         connectTimeoutMS=2000,
         maxPoolSize=POOL,
@@ -93,6 +93,9 @@ class Ground:
 
         `work` must be repeatable. Raises Unavailable when the outcome of the commit stays unknown.
         """
+        return await in_time(self._transact(work))
+
+    async def _transact(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         with translated(self.metrics):
             async with await self.client.start_session() as session:
                 return await transact(session, work)
@@ -104,6 +107,19 @@ class Ground:
         """
         with translated(self.metrics):
             return await snapshot(self.client, work)
+
+
+async def in_time(work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns, or raise Unavailable at the deadline; then it goes on to its end by itself.
+
+    A transaction is not to be cut off in the middle of an operation: its session is busy in a thread.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait([task], timeout=DEADLINE_SECONDS)
+    if done:
+        return task.result()
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it any more
+    raise Unavailable
 
 
 class translated:  # noqa: N801 - reads as a statement
@@ -168,7 +184,10 @@ class Collection:
             if session is not None:
                 return await work
             with translated(self._metrics):
-                return await work
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    return await work
+        except TimeoutError as e:
+            raise Unavailable from e
         finally:
             timer.observe(time.perf_counter() - started)
 

@@ -1,0 +1,69 @@
+"""MongoDB goes away and comes back: every answer meanwhile is a 503 that says when to try again, and soon."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from deploy.embedded import EmbeddedStores
+from tests.clients import PASSWORD
+
+
+@pytest.fixture
+def vault(tmp_path):
+    """A mongod of this test's own, which keeps its port and data."""
+    stores = EmbeddedStores(tmp_path / "vault", redis=False)
+    yield stores.start_sync().mongodb, stores
+    stores.stop_sync()
+
+
+@pytest.fixture
+def settings(settings, vault):
+    return replace(settings, mongodb_url=vault[0])
+
+
+async def test_while_mongodb_is_away_calls_answer_503_within_five_seconds(api, owner, workspace, vault):
+    calls = [
+        ("GET", "/api/users/profile", None, owner),
+        ("GET", "/api/workspaces", None, owner),
+        ("POST", "/api/workspaces", {"name": "Malls"}, owner),
+        ("PATCH", f"/api/workspaces/{workspace}", {"name": "Malls"}, owner),
+        ("POST", "/api/auth/login", {"email": owner.email, "password": PASSWORD}, None),
+        ("POST", "/api/auth/refresh", {"refreshToken": owner.session["refreshToken"]}, None),
+        ("POST", "/api/auth/register", {"email": "a@example.com", "password": PASSWORD, "username": "ann"}, None),
+        ("GET", "/readyz", None, None),
+    ]
+    await asyncio.to_thread(vault[1].stop_sync)
+    began = time.monotonic()
+
+    replies = await asyncio.gather(*(api.ask(*call) for call in calls), api.get("/healthz"))
+
+    assert time.monotonic() - began < 5
+    assert [reply.status for reply in replies] == [503] * len(calls) + [200]
+    for reply in replies[:-1]:
+        assert (reply.code, bool(reply.headers["Retry-After"])) == ("unavailable", True)
+
+    await asyncio.to_thread(vault[1].start_sync)
+    for _ in range(100):
+        if (await api.get("/readyz")).status == 200:
+            break
+        await asyncio.sleep(0.1)
+    for method, path, body, who in calls:
+        assert (await api.ask(method, path, body, who)).status < 300, path
+
+
+async def test_a_write_whose_outcome_was_unknown_is_repeated_safely(api, owner, vault):
+    key = {"Idempotency-Key": "once"}
+    await asyncio.to_thread(vault[1].stop_sync)
+    lost = await api.post("/api/workspaces", {"name": "Malls"}, as_=owner, headers=key)
+    await asyncio.to_thread(vault[1].start_sync)
+
+    for _ in range(100):
+        again = await api.post("/api/workspaces", {"name": "Malls"}, as_=owner, headers=key)
+        if again.status != 503:
+            break
+        await asyncio.sleep(0.2)
+
+    assert (lost.status, again.status) == (503, 201)
+    assert (await api.get("/api/workspaces", as_=owner)).json["total"] == 2
