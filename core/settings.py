@@ -181,6 +181,8 @@ class Settings:
             raise SettingsError(f"{missing} is missing: set both store URLs, or neither for embedded stores.")
         if self.storage == "cloudinary" and self.cloudinary_url is None:
             raise SettingsError("CLOUDINARY_URL is missing: MARQUEE_STORAGE=cloudinary needs it.")
+        if self.smtp_url is not None and self.public_url is None:
+            raise SettingsError("MARQUEE_PUBLIC_URL is missing: the links in mails need the address that browsers use.")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,38}", self.mongodb_database):
             raise SettingsError("MARQUEE_MONGODB_DATABASE must be 1 to 38 letters, digits, _ or -.")
         if not re.fullmatch(r"[A-Za-z0-9_:.-]{1,64}", self.redis_prefix):

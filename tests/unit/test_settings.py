@@ -140,6 +140,13 @@ def test_cloudinary_needs_its_url():
     assert refusal({"MARQUEE_STORAGE": "cloudinary"}).startswith("CLOUDINARY_URL is missing")
 
 
+def test_mail_needs_the_address_that_its_links_lead_to():
+    mail = {"MARQUEE_SMTP_URL": "smtp://mail.example.com"}
+
+    assert refusal(mail).startswith("MARQUEE_PUBLIC_URL is missing")
+    assert Settings.read({**mail, "MARQUEE_PUBLIC_URL": "http://signs.example.com"}).smtp_url is not None
+
+
 def test_a_secret_is_not_shown_in_a_refusal():
     assert KEY not in refusal({**PRODUCTION, "MARQUEE_PASSWORD_PEPPER": "short"})
     assert "hunter2" not in refusal({"CLOUDINARY_URL": "http://key:hunter2@cloud"})
