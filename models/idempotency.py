@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,9 @@ from core.errors import Invalid, Problem, Unavailable
 from models.base import Document, Duplicate, Ground
 
 KEEP = timedelta(hours=24)
-RUNNING = timedelta(seconds=15)  # longer than any request may take; then a repeat takes over
+# Longer than all but uploads take; then a repeat takes over, and of two that run at once, by the same ids, one writes.
+RUNNING = timedelta(seconds=15)
+RELEASE_SECONDS = 0.5
 Answered = tuple[int, dict[str, str], bytes]
 _FIELD = "Idempotency-Key"
 
@@ -32,7 +35,8 @@ class Idempotency:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._docs = ground.collection("idempotency")
-        self._secret = ground.settings.secret_key.encode()
+        keys = (ground.settings.secret_key, ground.settings.secret_key_previous)
+        self._secrets = [key.encode() for key in keys if key]
 
     async def once(self, caller: str, key: str, asked: bytes, run: Callable[[], Awaitable[Answered]]) -> Answered:
         """Return the first answer for (caller, key), running `run` where there is none.
@@ -41,8 +45,8 @@ class Idempotency:
         """
         if not 1 <= len(key) <= 64 or not key.isprintable():
             raise Invalid.field(_FIELD, "must have 1 to 64 printable characters")
-        seed = hmac.digest(self._secret, f"{caller}\n{key}".encode("utf-8", "replace"), hashlib.sha256)
-        record = await self._claim(hashlib.sha256(seed).hexdigest(), hashlib.sha256(asked).hexdigest())
+        seed = await self._seed(f"{caller}\n{key}".encode("utf-8", "replace"))
+        record = await self._claim(_id_of(seed), hashlib.sha256(asked).hexdigest())
         cipher = Fernet(base64.urlsafe_b64encode(seed))
         if record.get("answer"):
             return self._read(cipher, record["answer"])
@@ -61,6 +65,17 @@ class Idempotency:
         sealed = cipher.encrypt(_pack(answered)).decode()
         await self._docs.update({"_id": record["_id"]}, {"$set": {"answer": sealed}})
         return answered
+
+    async def _seed(self, named: bytes) -> bytes:
+        """Return what the ids and the cipher of this key follow from.
+
+        Under the server's previous secret where the first request came under that: its answer is still owed.
+        """
+        seed, *earlier = (hmac.digest(secret, named, hashlib.sha256) for secret in self._secrets)
+        for each in earlier:
+            if await self._docs.get({"_id": _id_of(each)}, projection={"_id": 1}):
+                return each
+        return seed
 
     async def _claim(self, record_id: str, fingerprint: str) -> Document:
         now = self._ground.clock.now()
@@ -87,15 +102,24 @@ class Idempotency:
         return taken
 
     async def _release(self, record: Document) -> None:
-        """Let the next try run at once: this one had no answer to keep."""
-        await self._docs.update({"_id": record["_id"]}, {"$set": {"busyUntil": self._ground.clock.now()}})
+        """Let the next try run at once: this one had no answer to keep.
+
+        Nobody waits long for that where MongoDB is away: the refusal is due, and RUNNING ends by itself.
+        """
+        with suppress(Problem, TimeoutError):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._docs.update({"_id": record["_id"]}, {"$set": {"busyUntil": self._ground.clock.now()}})
 
     @staticmethod
     def _read(cipher: Fernet, sealed: str) -> Answered:
         try:
             return _unpack(cipher.decrypt(sealed.encode()))
-        except InvalidToken as e:  # the server's key was rotated meanwhile
+        except InvalidToken as e:
             raise Unavailable(detail="The first answer under this key can no longer be read.") from e
+
+
+def _id_of(seed: bytes) -> str:
+    return hashlib.sha256(seed).hexdigest()
 
 
 def _pack(answered: Answered) -> bytes:

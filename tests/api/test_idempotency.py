@@ -1,6 +1,7 @@
 """Idempotency-Key: the first answer again, whatever became of the first request."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_another_process_gives_the_first_answer(io_loop, api, owner, servers):
     other.close()
 
     assert told(again) == told(first)
+
+
+def test_the_first_answer_outlives_a_rotated_key(io_loop, api, owner, servers, settings):
+    rotated = Api(servers(secret_key="r" * 20 + "9876543210zyxwvutsrq", secret_key_previous=settings.secret_key).port)
+    first = io_loop.run_sync(lambda: make(api, owner))
+    again = io_loop.run_sync(lambda: make(rotated, owner))
+    other = io_loop.run_sync(lambda: make(rotated, owner, key={"Idempotency-Key": "another"}))
+    rotated.close()
+
+    assert told(again) == told(first)
+    assert other.json["id"] != first.json["id"]
 
 
 async def test_another_body_or_address_under_the_same_key_is_refused(api, owner, workspace):
@@ -183,6 +195,16 @@ class TestAfterALostAnswer:
         assert (await api.get("/api/users/profile", as_=again.json["accessToken"])).status == 200
         assert (await api.post("/api/auth/refresh", {"refreshToken": again.json["refreshToken"]})).status == 200
         assert len((await api.get("/api/auth/sessions", as_=again.json["accessToken"])).json["items"]) == 1
+
+    async def test_a_refusal_does_not_wait_for_a_store_that_is_away(self, api, owner, marquee, monkeypatch, dies):
+        dies(marquee.stores.workspaces, "create", Unavailable())
+        monkeypatch.setattr(marquee.stores.idempotency._docs, "update", lambda *_: asyncio.sleep(4))
+
+        began = time.monotonic()
+        reply = await make(api, owner)
+
+        assert (reply.status, reply.code) == (503, "unavailable")
+        assert time.monotonic() - began < 2
 
     async def test_a_process_that_died_is_taken_over_after_a_while(self, api, owner, marquee, clock, dies):
         dies(marquee.stores.workspaces, "create", Unavailable())
