@@ -17,6 +17,7 @@ from pymongo import ReplaceOne, UpdateOne
 
 from core.errors import Conflict, NotFound, Problem, Unavailable
 from core.events import Event
+from core.tasks import apart
 from models.base import Document, Duplicate, Ground, Session
 from models.room_state import Change, Happening, State
 from models.room_turns import Turn, Turns
@@ -73,7 +74,7 @@ class RoomLog:
         waiting = self._waiting.get(room_id)
         if waiting is None:
             self._waiting[room_id] = [(change, future)]
-            worker = asyncio.create_task(self._work(room_id))
+            worker = apart(self._work(room_id))
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         else:

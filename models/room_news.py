@@ -8,6 +8,7 @@ import structlog
 from core.errors import Problem
 from core.events import Event, announce, room_channel, user_channel
 from core.ports import Presence
+from core.tasks import apart
 from models.base import Document, Ground
 from models.room_views import RoomViews, own
 
@@ -68,7 +69,7 @@ class RoomNews:
             self._rounds[room["_id"]] = True
             return
         self._rounds[room["_id"]] = False
-        task = asyncio.create_task(self._go_round(room["_id"]))
+        task = apart(self._go_round(room["_id"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -17,6 +17,7 @@ from core.clock import new_id
 from core.errors import Conflict, Gone, Invalid, NotFound, Problem, TooLarge, UnsupportedType
 from core.permissions import Actor
 from core.ports import DirectUploads, Storage
+from core.tasks import apart
 from models.base import Document, Duplicate, Ground, Session
 from models.intake import Intake
 from models.media import Media, content_of, new_media
@@ -126,7 +127,7 @@ class Tickets:
     # --- the work ---------------------------------------------------------------------------------------------------
 
     def _begin(self, media_id: str) -> None:
-        task = asyncio.create_task(self._work(media_id))
+        task = apart(self._work(media_id))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.errors import Problem
 from core.events import ACCESS_CHANGED, CONTROL, SCREEN_REVOKED, SESSIONS_REVOKED, Event
 from core.metrics import Metrics
+from core.tasks import apart
 from realtime import frames
 from realtime.broker import Broker
 from realtime.codes import Close
@@ -250,7 +251,7 @@ class Node:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run `work` beside everything else; a failure is logged."""
-        task = asyncio.get_running_loop().create_task(_logged(work))
+        task = apart(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.errors import NotFound, Problem
+from core.tasks import apart
 from models.base import Document
 from models.room_feed import RoomFeed
 from realtime.connection import Connection
@@ -62,7 +63,7 @@ class Rooms:
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = Room(room_id, self._node, self._feed)
-            room.opening = asyncio.create_task(self._open(room))
+            room.opening = apart(self._open(room))
             room.opening.add_done_callback(_retrieve)
         earlier = connection.place.get(room_id)
         subscription = Subscription(connection, room, self.leave)
