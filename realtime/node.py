@@ -251,8 +251,7 @@ class Node:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run `work` beside everything else; a failure is logged."""
-        task = apart(_logged(work))
-        self._tasks.add(task)
+        self._tasks.add(task := apart(_logged(work)))
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
