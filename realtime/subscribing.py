@@ -92,7 +92,7 @@ class Subscriber:
             if more or subscription.is_overrun:
                 subscription.rest()
                 late.append(subscription)
-            elif not subscription.is_over:
+            elif not subscription.is_over():
                 subscription.settle(subscription.position)
         if late:
             self._node.spawn(self._catch_up(late))

@@ -57,7 +57,6 @@ class Subscription:
         self._leave = leave
         self.listen()
 
-    @property
     def is_over(self) -> bool:
         """Whether nobody hears it any more."""
         return self.ended or self.connection.code is not None
@@ -113,7 +112,7 @@ class Subscription:
 
     async def catch_up(self, feed: RoomFeed) -> None:
         """Send what the client missed, step by step, then go live."""
-        while not self.is_over:
+        while not self.is_over():
             await self._drained()
             try:
                 if await self._step(feed):
@@ -124,7 +123,7 @@ class Subscription:
 
     async def _drained(self) -> None:
         """Wait until the client has taken most of what waits for it."""
-        while self.connection.waiting > DRAINED and not self.is_over:  # noqa: ASYNC110 - no event tells of it
+        while self.connection.waiting > DRAINED and not self.is_over():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _step(self, feed: RoomFeed) -> bool:
@@ -132,14 +131,14 @@ class Subscription:
         self.listen()
         assert self.connection.actor is not None
         step = await feed.rest(self.room.id, self.position, reader=self.connection.actor.id)
-        if self.is_over:
+        if self.is_over():
             return True
         if step is None or not step.may_read:
             self.end(DELETED if step is None else REMOVED)
             return True
         for event in step.events:
             await self._drained()
-            if self.is_over:
+            if self.is_over():
                 return True
             self.connection.push(frames.text_frame(Publication.of(event).body))
         self.position = step.offset

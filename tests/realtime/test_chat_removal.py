@@ -116,6 +116,18 @@ async def test_removal_amid_catching_up_ends_it(api, marquee, ana, ben, secret):
     chat.close()
 
 
+async def test_what_is_read_to_catch_up_is_read_only_for_members(api, marquee, ana, ben, secret):
+    await say(api, ana, room=secret)
+    feed = marquee.stores.room_feed
+    before = await feed.rest(secret["id"], 0, reader=ben.id)
+
+    await remove(api, ana, ben, secret)
+    after = await feed.rest(secret["id"], 0, reader=ben.id)
+
+    assert (before.may_read, len(before.events)) == (True, 1)
+    assert (after.may_read, after.events) == (False, [])
+
+
 async def test_a_public_room_is_heard_by_everybody_and_written_by_members(api, marquee, ana, ben):
     room = await make_room(api, ana)
     chat = await subscribed(marquee.port, ben, "lobby")
