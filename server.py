@@ -28,6 +28,7 @@ from deploy.launch import completed
 from handlers import application
 from handlers.base import Edge
 from handlers.door import Door
+from handlers.leaving import answered
 from jobs import schedule
 from models import base, indexes
 from models.health import Health
@@ -71,9 +72,7 @@ class Marquee:
         self.node.on_seen(self.stores.users.seen)
         self.health = Health(self.ground)
         self.jobs = schedule.build(self.ground, self.stores, self.health, self.node)
-        self.edge = Edge(
-            self.stores, self.stores.access, settings, self.limits, self.metrics, self.clock, self.health.ready
-        )
+        self.edge = Edge(self.stores, self.stores.access, settings, self.limits, self.metrics, self.clock, self.health)
         self.port = settings.port
 
     def sockets(self) -> list[routes.Route]:
@@ -96,6 +95,7 @@ class Marquee:
         self.health.draining = True
         await self.node.drain(drain)
         self.http.stop()
+        await answered(self.metrics)
         await self.jobs.stop()
         await self.stores.stop()
         await self.node.stop()

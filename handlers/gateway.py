@@ -6,7 +6,7 @@ Every error leaves through `send_error`, as problem+json.
 import asyncio
 import time
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -25,6 +25,7 @@ from core.settings import Settings
 from handlers import headers, requests
 from handlers.endpoint import declared
 from models.access import Access
+from models.health import Health
 from models.stores import Stores
 
 log = structlog.get_logger("marquee.http")
@@ -41,7 +42,7 @@ class Edge:
     limits: Limits
     metrics: Metrics
     clock: Clock
-    ready: Callable[[], Awaitable[tuple[bool, dict[str, str]]]]
+    health: Health
 
 
 def encode(document: Any, *, sort: bool = False) -> bytes:
@@ -140,6 +141,8 @@ class BaseHandler(RequestHandler):
         request on it is lost: a proxy that keeps connections takes that for a dead process.
         """
         connection = cast(Any, self.request.connection)
+        if self.edge.health.draining and not self._headers_written:
+            self.set_header("Connection", "close")  # so that a proxy asks on elsewhere, and nothing is cut off
         if self._headers_written or getattr(connection, "_read_finished", True):
             return super().finish(chunk)
         self.set_header("Connection", "close")

@@ -24,7 +24,7 @@ class ReadyHandler(ApiHandler):
     @endpoint(needs="nobody", returns=r.READINESS, counted=False)
     async def get(self) -> Any:
         """Say whether requests should be sent here: degraded without Redis, 503 without MongoDB and while draining."""
-        ready, checks = await self.edge.ready()
+        ready, checks = await self.edge.health.ready()
         if not ready:
             raise Unavailable(detail="; ".join(f"{name}: {state}" for name, state in checks.items()))
         return {"status": "ready" if set(checks.values()) == {"ok"} else "degraded", "checks": checks}

@@ -55,7 +55,8 @@ async def test_a_draining_process_is_alive_and_not_ready(api, marquee):
         "mongodb: ok; redis: ok; process: draining",
     )
     assert ready.headers["Retry-After"]
-    assert (await api.get("/healthz")).status == 200
+    living = await api.get("/healthz")
+    assert (living.status, living.headers["Connection"]) == (200, "close")
 
 
 class TestWithoutRedis:

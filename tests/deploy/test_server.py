@@ -1,8 +1,11 @@
 """`python server.py` with stores of its own: how soon it answers, what it keeps, what it leaves behind."""
 
+import json
 import os
 import signal
 import time
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -53,6 +56,28 @@ def test_an_account_outlives_the_end_of_the_server_and_no_process_does(serve, tm
 
     again = serve().ask("/api/auth/login", {name: ALICE[name] for name in ("email", "password")})
     assert (again[0], again[1]["user"]["role"]) == (200, "admin")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_asked_before_the_end_is_answered(serve, number):
+    server = serve()
+    body = json.dumps(ALICE).encode()
+    asked = HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    asked.putrequest("POST", "/api/auth/register")
+    asked.putheader("Content-Type", "application/json")
+    asked.putheader("Content-Length", str(len(body)))
+    asked.endheaders(body[:-1])
+    while b"requests_in_progress 2.0" not in server.fetch("/metrics"):  # the other one is this
+        time.sleep(0.02)
+
+    server.process.send_signal(number)
+    time.sleep(0.5)
+    asked.send(body[-1:])
+    answer = asked.getresponse()
+    answer.read()
+
+    assert (answer.status, answer.getheader("Connection")) == (201, "close")
+    assert server.end(number) == 0
 
 
 def test_the_commands_work_beside_a_running_server_and_without_one(serve):
