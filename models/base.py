@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorCollection
 from pymongo import ReturnDocument, errors
+from pymongo.read_concern import ReadConcern
 
 from core.breaker import Breaker
 from core.clock import Clock, ids_are_seeded
@@ -20,7 +21,7 @@ from core.limits import Limits
 from core.metrics import Metrics
 from core.ports import Events
 from core.settings import Settings
-from models.transactions import snapshot, transact
+from models.transactions import snapshot, transact, when_there_is_a_snapshot
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -217,6 +218,12 @@ class Collection:
     async def aggregate(self, pipeline: Sequence[Query], *, session: Session | None = None) -> list[Document]:
         """Return an aggregation's documents."""
         return await self._run("aggregate", self.raw.aggregate(pipeline, session=session).to_list(None), session)
+
+    async def snapshot(self, pipeline: Sequence[Query]) -> list[Document]:
+        """Return an aggregation's documents as all of them were at one moment, which has all that was acknowledged."""
+        source = self.raw.with_options(read_concern=ReadConcern("snapshot"))
+        work = when_there_is_a_snapshot(lambda: source.aggregate(pipeline).to_list(None))
+        return await self._run("snapshot", work, None)
 
     async def count(self, query: Query, **options: Any) -> int:
         """Return how many match."""

@@ -4,14 +4,13 @@ Live events from that offset on leave no gap behind what was read.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core.errors import Invalid, NotFound
-from models.base import Document, Ground, Query, Session, Sort
+from models.base import Document, Ground
 
-UP: Sort = [("seq", 1)]
-DOWN: Sort = [("seq", -1)]
+UP, DOWN = 1, -1
 _WAYS = ("before", "after", "changed_after")
 _CURSOR = re.compile(r"(before|after|changed_after)\.([0-9]{1,15})")
 
@@ -52,64 +51,72 @@ class Part:
 
 
 class History:
-    """Reads parts of rooms from snapshots."""
+    """Reads parts of rooms: one question each, to one snapshot, of whether one may read, the room, and its messages."""
 
     def __init__(self, ground: Ground) -> None:
-        self._ground = ground
         self._rooms = ground.collection("rooms")
         self._messages = ground.collection("messages")
 
-    async def part(self, room_id: str, asked: Asked) -> Part:
-        """Return what is asked of a room. Raises NotFound where room or thread are not there."""
+    async def part(self, room_id: str, asked: Asked, user_id: str) -> Part | None:
+        """Return what is asked of a room; None where there is no such room for the user. NotFound: no such thread."""
         asked = asked.resumed()
+        found = await self._rooms.snapshot([*_room_for(user_id, room_id), *_unions(room_id, asked)])
+        if not found or "epoch" not in found[0]:
+            return None
+        room, items = found[0], found[1:]
+        if room["type"] != "public" and not room["mine"]:
+            return None
         if asked.thread is not None:
             query = {"_id": asked.thread, "roomId": room_id}
             if await self._messages.get(query, projection={"_id": 1}) is None:
                 raise NotFound
-
-        async def work(session: Session) -> Part:
-            room = await self._rooms.get({"_id": room_id, "deletedAt": None}, session=session)
-            if room is None:
-                raise NotFound
-            items, following = await self._read(room_id, asked, session)
-            return Part(room, items, following)
-
-        return await self._ground.snapshot(work)
-
-    async def _read(self, room_id: str, asked: Asked, session: Session) -> tuple[list[Document], str | None]:
-        here: Document = {"roomId": room_id}
-        if asked.changed_after is not None:
-            query = {**here, "rev": {"$gt": asked.changed_after}}
-            found = await self._messages.find(query, sort=[("rev", 1)], limit=asked.limit + 1, session=session)
-            return _cut(found, asked.limit, lambda last: f"changed_after.{last['rev']}")
-        if asked.around is not None:
-            return await self._around(here, asked.around, asked.limit, session), None
-        if asked.after is not None:
-            query = {**here, "seq": {"$gt": asked.after}}
-            found = await self._messages.find(query, sort=UP, limit=asked.limit + 1, session=session)
-            return _cut(found, asked.limit, lambda last: f"after.{last['seq']}")
-        if asked.thread is not None:
-            here["replyTo.id"] = asked.thread
-        if asked.pinned:
-            here["pinned"] = True
-        if asked.before is not None:
-            here["seq"] = {"$lt": asked.before}
-        found = await self._messages.find(here, sort=DOWN, limit=asked.limit + 1, session=session)
-        items, following = _cut(found, asked.limit, lambda last: f"before.{last['seq']}")
-        return items[::-1], following
-
-    async def _around(self, here: Query, seq: int, limit: int, session: Session) -> list[Document]:
-        """Return the messages nearest to `seq` on both sides; near an end of the room more of the other side."""
-        query = {**here, "seq": {"$lte": seq}}
-        below = await self._messages.find(query, sort=DOWN, limit=limit, session=session)
-        query = {**here, "seq": {"$gt": seq}}
-        above = await self._messages.find(query, sort=UP, limit=limit, session=session)
-        kept_above = min(len(above), max(limit - len(below), limit // 2))
-        kept_below = min(len(below), limit - kept_above)
-        return [*below[:kept_below][::-1], *above[: limit - kept_below]]
+        return Part(room, *_laid_out(items, asked))
 
 
-def _cut(found: list[Document], limit: int, cursor: Callable[[Document], str]) -> tuple[list[Document], str | None]:
-    """Return a page of the one row more that was read, and the cursor where there is more."""
-    items = found[:limit]
-    return items, cursor(items[-1]) if len(found) > limit else None
+def _room_for(user_id: str, room_id: str) -> list[Document]:
+    """Return the stages that read a room, with the user's live membership as `mine`."""
+    live = [{"$match": {"_id": f"{room_id}:{user_id}", "left": False}}]
+    mine = {"from": "room_members", "pipeline": live, "as": "mine"}
+    return [{"$match": {"_id": room_id, "deletedAt": None}}, {"$lookup": mine}]
+
+
+def _unions(room_id: str, asked: Asked) -> list[Document]:
+    """Return the stages that add the messages asked for, one more than a page has."""
+
+    def union(field: str, direction: int, limit: int, **conditions: Any) -> Document:
+        found = {"$match": {"roomId": room_id, **conditions}}
+        pipeline = [found, {"$sort": {field: direction}}, {"$limit": limit}]
+        return {"$unionWith": {"coll": "messages", "pipeline": pipeline}}
+
+    if asked.changed_after is not None:
+        return [union("rev", UP, asked.limit + 1, rev={"$gt": asked.changed_after})]
+    if asked.around is not None:
+        below = union("seq", DOWN, asked.limit, seq={"$lte": asked.around})
+        return [below, union("seq", UP, asked.limit, seq={"$gt": asked.around})]
+    if asked.after is not None:
+        return [union("seq", UP, asked.limit + 1, seq={"$gt": asked.after})]
+    conditions: Document = {} if asked.before is None else {"seq": {"$lt": asked.before}}
+    conditions |= {} if asked.thread is None else {"replyTo.id": asked.thread}
+    conditions |= {"pinned": True} if asked.pinned else {}
+    return [union("seq", DOWN, asked.limit + 1, **conditions)]
+
+
+def _laid_out(found: list[Document], asked: Asked) -> tuple[list[Document], str | None]:
+    """Return a page in its order, and the cursor where there is more."""
+    if asked.around is not None:
+        return _around(found, asked.around, asked.limit), None
+    items, more = found[: asked.limit], len(found) > asked.limit
+    if asked.changed_after is not None:
+        return items, f"changed_after.{items[-1]['rev']}" if more else None
+    if asked.after is not None:
+        return items, f"after.{items[-1]['seq']}" if more else None
+    return items[::-1], f"before.{items[-1]['seq']}" if more else None
+
+
+def _around(found: list[Document], seq: int, limit: int) -> list[Document]:
+    """Return the messages nearest to `seq` on both sides; near an end of the room more of the other side."""
+    below = [message for message in found if message["seq"] <= seq]
+    above = found[len(below) :]
+    kept_above = min(len(above), max(limit - len(below), limit // 2))
+    kept_below = min(len(below), limit - kept_above)
+    return [*below[:kept_below][::-1], *above[: limit - kept_below]]

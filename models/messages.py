@@ -106,9 +106,15 @@ class Messages:
 
     async def history(self, room: str, asked: Asked, *, by: Actor) -> Document:
         """Return a page (`MESSAGE_PAGE`) and the room's offset, both of one snapshot."""
-        found, _ = await self._rooms.resolve(room, by=by)
-        part = await self._history.part(found["_id"], asked)
-        shown = await self._views.messages(part.items, {found["_id"]: part.room})
+        by.require_user()
+        room_id = self._rooms.known_id(room)
+        part = await self._history.part(room_id, asked, by.id) if room_id else None
+        if part is None or room not in {part.room["_id"], part.room["name"]}:
+            found, _ = await self._rooms.resolve(room, by=by)
+            part = await self._history.part(found["_id"], asked, by.id)
+        if part is None:
+            raise NotFound  # it went between the two
+        shown = await self._views.messages(part.items, {part.room["_id"]: part.room})
         return {"items": shown, "next": part.next, "offset": part.room["offset"]}
 
     async def search(self, words: str, listing: Listing, filters: Mapping[str, Any], *, by: Actor) -> Page:

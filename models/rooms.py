@@ -20,6 +20,7 @@ from models.room_news import RoomNews
 from models.room_views import RoomViews
 
 _ID = re.compile(r"[0-9a-f]{24}")
+_MOST_NAMES = 10_000  # of public rooms, remembered with their ids
 _HEIRS = 3  # of them one is left, however many leave at once; else the caller tries again
 
 
@@ -38,11 +39,16 @@ class Rooms:
         self._views = views
         self._news = news
         self._new = NewRooms(ground, news)
+        self._ids: dict[str, str] = {}
         self._docs = ground.collection("rooms")
         self._members = ground.collection("room_members")
         self._users = ground.collection("users")
 
     # --- reads ------------------------------------------------------------------------------------------------------
+
+    def known_id(self, id_or_name: str) -> str | None:
+        """Return the id that is meant, of a name as it was seen last: the caller checks that it still is the room's."""
+        return id_or_name if _ID.fullmatch(id_or_name) else self._ids.get(id_or_name)
 
     async def resolve(self, id_or_name: str, *, by: Actor) -> tuple[Document, Document | None]:
         """Return a room that the actor may read, and its live membership if there is one. Raises NotFound.
@@ -67,6 +73,9 @@ class Rooms:
         name = id_or_name.casefold()
         public = await self._docs.get({"name": name, "type": "public"})
         if public is not None:
+            if len(self._ids) > _MOST_NAMES:
+                self._ids.clear()
+            self._ids[name] = public["_id"]
             return public
         mine = [m["roomId"] for m in await self._memberships(by)]
         found = await self._docs.find({"_id": {"$in": mine}, "name": name}, sort=[("createdAt", 1), ("_id", 1)])

@@ -6,7 +6,7 @@ Motor's own `with_transaction` goes on for two minutes and without a pause; an a
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
@@ -49,16 +49,24 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
 
 
 async def snapshot(client: "AsyncIOMotorClient[dict[str, Any]]", work: Work[T]) -> T:
-    """Run `work(session)`, reads only, in a session that sees one snapshot, and return what it returned.
+    """Run `work(session)`, reads only, in a session that sees one snapshot, and return what it returned."""
 
-    A snapshot cannot be had for some milliseconds after a collection or an index was made: then again, until the
-    deadline.
+    async def read() -> T:
+        async with await client.start_session(snapshot=True) as session:
+            return await work(session)
+
+    return await when_there_is_a_snapshot(read)
+
+
+async def when_there_is_a_snapshot(read: Callable[[], Awaitable[T]]) -> T:
+    """Return what `read` returns, which reads from a snapshot.
+
+    One cannot be had for some milliseconds after a collection or an index was made: then again, until the deadline.
     """
     deadline = time.monotonic() + SECONDS
     while True:
         try:
-            async with await client.start_session(snapshot=True) as session:
-                return await work(session)
+            return await read()
         except errors.OperationFailure as e:
             if e.code != _SNAPSHOT_UNAVAILABLE or time.monotonic() > deadline:
                 raise
