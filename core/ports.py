@@ -56,6 +56,13 @@ class Storage(Protocol):
         Raises Forbidden for a URL that is not ours or has expired, NotFound where the storage serves itself.
         """
 
+    def place(self, key: str, made: datetime, expires_at: datetime, *, download: bool) -> Path | str:
+        """Return where `key` lies on this machine, or else the storage's own address of it.
+
+        Such an address is for who was let in already: it is good until `expires_at`, and with `download` the
+        content is saved and not shown.
+        """
+
 
 class Mailer(Protocol):
     """Sends mail to people."""

@@ -16,6 +16,7 @@ from handlers import (
     display,
     docs,
     emergencies,
+    files,
     media,
     media_content,
     messages,
@@ -33,7 +34,21 @@ from handlers.endpoint import compile_route, refuse_undeclared
 from handlers.headers import protection
 from handlers.requests import MAX_JSON, new_request_id
 
-MODULES = (auth, users, workspaces, screens, display, media, playlists, emergencies, rooms, messages, system, openapi)
+MODULES = (
+    auth,
+    users,
+    workspaces,
+    screens,
+    display,
+    media,
+    playlists,
+    emergencies,
+    rooms,
+    messages,
+    files,
+    system,
+    openapi,
+)
 Route = tuple[str, type[ApiHandler]]
 
 
@@ -50,7 +65,8 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
     specs = [URLSpec(compile_route(route), handler, {"edge": edge, "route": route}) for route, handler in routes]
     specs.append(URLSpec(r"/docs/?", docs.DocsHandler, {"edge": edge, "route": "/docs"}))
     specs += [URLSpec(pattern, handler, given) for pattern, handler, given in sockets]
-    specs += [URLSpec(pattern, content, {"edge": edge, "route": "/media"}) for pattern, content in media_content.routes]
+    for name, pattern, content in (*media_content.routes, *files.contents):
+        specs.append(URLSpec(pattern, content, {"edge": edge, "route": name}))
     for pattern, handler, given in pages.routes():
         specs.append(URLSpec(pattern, handler, {"edge": edge, "route": pattern, **given}))
     return Application(

@@ -19,6 +19,7 @@ from jobs.sweep_orphan_files import sweep_orphan_files
 from jobs.sweep_rooms import sweep_rooms
 from jobs.sweep_sessions import sweep_sessions
 from jobs.sweep_tickets import sweep_tickets
+from jobs.sweep_unused_files import sweep_unused_files
 from jobs.watch_revocations import Sockets, watch_revocations
 from models.base import Ground
 from models.health import Health
@@ -42,6 +43,7 @@ def build(ground: Ground, stores: Stores, health: Health, sockets: Sockets) -> R
         sweep_contents(stores),
         flush_heartbeats(stores),
         sweep_tickets(stores),
+        sweep_unused_files(stores),
         sweep_rooms(stores),
         reconcile_revisions(stores),
         expire_pairings(stores),

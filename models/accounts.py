@@ -15,7 +15,7 @@ from models.access import Access
 from models.base import Document, Duplicate, Ground, Session
 from models.rooms import Rooms
 from models.sessions import Sessions
-from models.users import Users, dressed, fold, taken
+from models.users import Users, fold, taken
 from models.workspaces import Workspaces
 
 log = structlog.get_logger("marquee.accounts")
@@ -63,7 +63,7 @@ class Accounts:
         await self._refuse_taken(user)
         user["passwordHash"] = await self._passwords.hash(password)
         made = await self._create(user, first_is_admin=not self._ground.settings.production)
-        return await self._sessions.open(dressed(made), device=device, ip=ip)
+        return await self._sessions.open(self._users.dressed(made), device=device, ip=ip)
 
     async def _refuse_taken(self, user: Document) -> None:
         """Say at once what the unique indexes would say after a quarter of a second of hashing."""
@@ -157,7 +157,7 @@ class Accounts:
         await self._give_back(keys)
         if user["disabled"]:
             raise Forbidden(detail="This account is disabled.")
-        return await self._sessions.open(dressed(user), device=device, ip=ip)
+        return await self._sessions.open(self._users.dressed(user), device=device, ip=ip)
 
     async def _give_back(self, keys: list[tuple[str, str]]) -> None:
         for policy, who in keys:
@@ -203,7 +203,7 @@ class Accounts:
         except Duplicate as e:
             raise taken(e) from e
         await self._resets.delete_all({"userId": by.id})  # links that went to the old address end with it
-        return dressed(changed)
+        return self._users.dressed(changed)
 
     def forget_password(self, email: str) -> None:
         """Send a reset link where the address has an account, in the background: the time it takes says nothing."""

@@ -15,10 +15,11 @@ listing of the storage is never compared with the database: an account or a fold
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
@@ -81,6 +82,18 @@ class Blobs:
             await asyncio.shield(self.drop_unused(key))
             raise
         await asyncio.shield(self._let_go(key, mark))
+
+    @asynccontextmanager
+    async def storing(self, key: str, source: Path, companions: Mapping[str, Path]) -> AsyncIterator[None]:
+        """Store `source` under `key`, and its companions; they stay if the block writes down a reference.
+
+        If it fails they go again. The files may be moved away. Raises StorageFull, TooLarge, Unavailable.
+        """
+        async with self.holding(key, *companions) as hold:
+            for each, path in (*companions.items(), (key, source)):
+                await self._storage.put(path, each)
+            hold.referring = True
+            yield
 
     async def _hold(self, key: str, companions: Sequence[str]) -> str:
         mark, deadline = (

@@ -92,6 +92,12 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
     ],
     "blobs": [by(("checkAt", UP))],
     "quotas": [],
+    "files": [
+        by(("key", UP)),  # does anybody still need this content?
+        by(("ownerId", UP), ("use.type", UP)),
+        by(("use.roomId", UP), partialFilterExpression={"use.roomId": STRING}),
+        by(("sweepAt", UP), partialFilterExpression={"sweepAt": {"$type": "date"}}),
+    ],
     "tickets": [by(("sweepAt", UP))],
     "emergencies": [
         by(("workspaceId", UP), ("startedAt", UP), ("_id", UP)),

@@ -8,13 +8,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import Invalid, TooLarge, UnsupportedType
 from core.permissions import Actor
-from core.ports import Storage
 from models.base import Document, Ground
 from models.blobs import Blobs
 from models.media import Media, content_of, new_media
@@ -37,11 +36,8 @@ class Details:
 class Intake:
     """Takes uploads in."""
 
-    def __init__(
-        self, ground: Ground, *, storage: Storage, blobs: Blobs, media: Media, quotas: Quotas, prober: Prober
-    ) -> None:
+    def __init__(self, ground: Ground, *, blobs: Blobs, media: Media, quotas: Quotas, prober: Prober) -> None:
         self._ground = ground
-        self._storage = storage
         self._blobs = blobs
         self._media = media
         self._quotas = quotas
@@ -79,23 +75,21 @@ class Intake:
             async with self.stored(probed):
                 return await self._media.add(fresh)
 
-    async def probe(self, source: Path, folder: Path) -> Probed:
-        """Have the worker look at `source` and write what will be served into `folder`."""
+    async def probe(self, source: Path, folder: Path, *, most: int | None = None) -> Probed:
+        """Have the worker look at `source` and write what will be served into `folder`.
+
+        `most` is how many bytes such a file may have, where that is not what media of its kind may.
+        """
         with self._ground.metrics.probe_seconds.time():
             probed = await self._prober.probe(source, folder)
-        limit = self.most(KINDS[probed.ext])
+        limit = most or self.most(KINDS[probed.ext])
         if probed.bytes > 2 * limit:  # a copy is about as large as its source: this one was a bomb
-            raise TooLarge(detail=f"Media of this kind may have {limit} bytes.")
+            raise TooLarge(detail=f"A file of this kind may have {limit} bytes.")
         return probed
 
-    @asynccontextmanager
-    async def stored(self, probed: Probed) -> AsyncIterator[None]:
+    def stored(self, probed: Probed) -> AbstractAsyncContextManager[None]:
         """Store content and thumbnail; they stay if the block writes down a reference, and go if it fails."""
-        async with self._blobs.holding(probed.key, probed.thumbnail_key) as hold:
-            await self._storage.put(probed.thumbnail_path, probed.thumbnail_key)
-            await self._storage.put(probed.path, probed.key)
-            hold.referring = True
-            yield
+        return self._blobs.storing(probed.key, probed.path, {probed.thumbnail_key: probed.thumbnail_path})
 
     @asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.clock import ids_are_seeded, new_id
 from core.errors import Conflict, Forbidden, Invalid, NotFound
+from core.writing import shows_nothing
 from models.base import Document
 from models.room_state import ClientKey, State
 
@@ -30,6 +31,12 @@ def mentioned_names(content: str) -> list[str]:
         if len(names) >= MOST_MENTIONS:
             break
     return list(names)
+
+
+def refuse_blank(content: str) -> None:
+    """Raise Invalid for content without a character that shows."""
+    if shows_nothing(content):
+        raise Invalid.field("content", "must not be blank")
 
 
 def is_general(room: Document) -> bool:
@@ -105,6 +112,10 @@ class Send:
         return [one for one in (self.reply_to, self.id if self.may_be_there else None) if one]
 
     @property
+    def files(self) -> Sequence[str]:
+        return self.attachments
+
+    @property
     def client_key(self) -> ClientKey | None:
         return (self.author.id, self.client_id) if self.client_id else None
 
@@ -116,6 +127,7 @@ class Send:
             return state.by_client[self.client_key], False
         require_voice(state, self.author)
         parent = live_parent(state, self.reply_to)
+        self._attach(state)
         message = self._message(state, parent)
         state.put_message(message, "message.created", message["mentions"])
         state.note_read(self.author.id, message["seq"])
@@ -123,6 +135,13 @@ class Send:
             parent["replyCount"] += 1
             state.put_message(parent, "message.updated")
         return message, True
+
+    def _attach(self, state: State) -> None:
+        """Take the author's files. Raises Invalid where one is not to be had, having taken none."""
+        for i, one in enumerate(self.attachments):
+            if not state.is_free(one, self.author.id):
+                raise Invalid.field(f"attachments.{i}", "is no file of yours that is used for nothing yet")
+        state.attach(self.attachments, self.id)
 
     def _message(self, state: State, parent: Document | None) -> Document:
         return {
@@ -165,6 +184,7 @@ class OnMessage:
 
     author: Author
     message_id: str
+    files: Sequence[str] = field(default=(), init=False)
     client_key: ClientKey | None = field(default=None, init=False)
 
     @property
@@ -193,6 +213,8 @@ class Edit(OnMessage):
         require_voice(state, self.author)
         if message["authorId"] != self.author.id:
             raise Forbidden(detail="Only its author may edit a message.")
+        if not message["attachments"]:
+            refuse_blank(self.content)
         if message["content"] == self.content:
             return message
         mentions = mentioned(state, self.candidates)
@@ -221,6 +243,7 @@ class Delete(OnMessage):
         if found["authorId"] != self.author.id and role not in MODERATORS:
             raise Forbidden(detail="Only its author and moderators may delete a message.")
         kept = ("_id", "roomId", "seq", "authorId", "clientId")
+        state.release(found["attachments"])
         tombstone = {name: found[name] for name in kept} | {"deleted": True}
         state.put_message(tombstone, "message.deleted")
         parent = state.messages.get(self.parent_id) if self.parent_id else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.events import Event, announce, room_channel, user_channel
+from models.addresses import Addresses
 from models.base import Document, Ground
 from models.people import People
 from models.room_state import Happening
@@ -16,14 +17,24 @@ class MessageViews:
 
     def __init__(self, ground: Ground, people: People) -> None:
         self._people = people
+        self._addresses = Addresses(ground)
         self._messages = ground.collection("messages")
+        self._files = ground.collection("files")
 
     async def messages(self, stored: Sequence[Document], rooms: Mapping[str, Document]) -> list[Document]:
         """Return messages with room, author, attachments and what they answer; `rooms` by id."""
         parents = await self._parents(stored)
         authors = [m["authorId"] for m in [*stored, *parents.values()] if not m["deleted"]]
         cards = await self._people.cards(authors)
-        return [self._one(message, rooms[message["roomId"]], parents, cards) for message in stored]
+        files = await self._attached(stored)
+        return [self._one(message, rooms[message["roomId"]], parents, cards, files) for message in stored]
+
+    async def _attached(self, stored: Iterable[Document]) -> dict[str, Document]:
+        """Return the files that messages carry, with addresses, by id."""
+        ids = [one for m in stored for one in m.get("attachments", ())]
+        if not ids:
+            return {}
+        return {f["_id"]: self._addresses.file(f) for f in await self._files.find({"_id": {"$in": ids}})}
 
     async def _parents(self, stored: Iterable[Document]) -> dict[str, Document]:
         ids = {m["replyTo"]["id"] for m in stored if m.get("replyTo")}
@@ -33,7 +44,12 @@ class MessageViews:
         return {m["_id"]: m for m in await self._messages.find({"_id": {"$in": list(ids)}}, projection=fields)}
 
     def _one(
-        self, message: Document, room: Document, parents: Mapping[str, Document], cards: Mapping[str, Document]
+        self,
+        message: Document,
+        room: Document,
+        parents: Mapping[str, Document],
+        cards: Mapping[str, Document],
+        files: Mapping[str, Document],
     ) -> Document:
         if message["deleted"]:
             return {name: message[name] for name in TOMBSTONE} | {"room": room["name"]}
@@ -41,7 +57,7 @@ class MessageViews:
         return message | {
             "room": room["name"],
             "author": cards[message["authorId"]],
-            "attachments": [],
+            "attachments": [files[one] for one in message["attachments"] if one in files],
             "replyTo": _answered(reply, parents.get(reply["id"]), cards) if reply else None,
         }
 

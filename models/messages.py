@@ -5,10 +5,10 @@ from typing import Any
 
 from core.errors import Invalid, NotFound
 from core.permissions import Actor
-from core.writing import is_emoji, shows_nothing
+from core.writing import is_emoji
 from models.base import Document, Ground
 from models.history import Asked, History
-from models.message_changes import Delete, Edit, Pin, React, Send, mentioned_names
+from models.message_changes import Delete, Edit, Pin, React, Send, mentioned_names, refuse_blank
 from models.message_search import MessageSearch
 from models.message_views import MessageViews
 from models.paging import Listing, Page
@@ -50,9 +50,8 @@ class Messages:
         """
         author = author_of(by)
         (await self._limits.count("messages", by.id)).enforce()
-        refuse_blank(content)
-        if attachments:
-            raise Invalid.field("attachments.0", "names a file that is not there")
+        if not attachments:
+            refuse_blank(content)
         found, _ = await self._rooms.resolve(room, by=by)
         candidates = await self._people.by_username(mentioned_names(content))
         change = Send(author, content, client_id, reply_to, attachments, candidates)
@@ -60,8 +59,7 @@ class Messages:
         return await self._shown(message, found), is_new
 
     async def edit(self, message_id: str, content: str, *, by: Actor) -> Document:
-        """Give one's own message new content."""
-        refuse_blank(content)
+        """Give one's own message new content. It may be blank only where the message has attachments."""
         candidates = await self._people.by_username(mentioned_names(content))
         return await self._change(message_id, Edit(author_of(by), message_id, content, candidates), by)
 
@@ -133,9 +131,3 @@ class Messages:
         items, following = await self._search.newest(room_ids, words, listing, query)
         rooms = await self._room_docs.find({"_id": {"$in": [m["roomId"] for m in items]}})
         return Page(await self._views.messages(items, {room["_id"]: room for room in rooms}), following, None)
-
-
-def refuse_blank(content: str) -> None:
-    """Raise Invalid for content without a character that shows."""
-    if shows_nothing(content):
-        raise Invalid.field("content", "must not be blank")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
+from models.addresses import Addresses
 from models.base import Document, Ground
 
 REMEMBER_SECONDS = 5.0  # a changed name may show this late in what others read
 _MOST = 20_000
-DELETED = {"username": "deleted", "displayName": "Deleted user", "avatarUrl": None}
+DELETED = {"username": "deleted", "displayName": "Deleted user", "avatarFileId": None}
 
 
 class People:
@@ -14,6 +15,7 @@ class People:
 
     def __init__(self, ground: Ground) -> None:
         self._clock = ground.clock
+        self._addresses = Addresses(ground)
         self._users = ground.collection("users")
         self._known: dict[str, tuple[Document, float]] = {}
 
@@ -38,7 +40,7 @@ class People:
     async def _read(self, user_ids: list[str], now: float) -> None:
         if len(self._known) > _MOST:
             self._known.clear()
-        fields = {"username": 1, "displayName": 1, "deletedAt": 1}
+        fields = {"username": 1, "displayName": 1, "avatarFileId": 1, "deletedAt": 1}
         found = {u["_id"]: u for u in await self._users.find({"_id": {"$in": user_ids}}, projection=fields)}
         for one in user_ids:
             user = found.get(one)
@@ -47,6 +49,6 @@ class People:
                 "id": one,
                 "username": names["username"],
                 "displayName": names["displayName"],
-                "avatarUrl": None,
+                "avatarUrl": self._addresses.avatar(names),
             }
             self._known[one] = (card, now + REMEMBER_SECONDS)

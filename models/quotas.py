@@ -1,41 +1,43 @@
-"""The `quotas` collection: how many bytes each workspace's media have, counted in the transactions that change it."""
+"""The `quotas` collection: how many bytes of media each workspace has, and of files each user.
+
+They are counted in the transactions that change them.
+"""
 
 from core.errors import TooLarge
 from models.base import Document, Ground, Session
 
 
-def quota_exceeded(quota: int) -> TooLarge:
-    """Return the refusal of more than a workspace may have."""
-    return TooLarge("quota_exceeded", f"This workspace may have {quota} bytes of media, and this is more than is left.")
-
-
 class Quotas:
-    """{_id: workspaceId, bytes}. The counter's write conflict makes parallel uploads count one after the other."""
+    """{_id: holder's id, bytes}. The counter's write conflict makes parallel uploads count one after the other.
 
-    def __init__(self, ground: Ground) -> None:
+    `quota` is in bytes; `detail` is the sentence for more than that, with `{quota}` in it.
+    """
+
+    def __init__(self, ground: Ground, quota: int, detail: str) -> None:
         self._docs = ground.collection("quotas")
-        self._quota = ground.settings.workspace_quota_bytes
+        self._quota = quota
+        self._detail = detail.format(quota=quota)
 
-    async def of(self, workspace_id: str) -> Document:
-        """Return `{"usedBytes", "quotaBytes"}` of a workspace."""
-        held = await self._docs.get({"_id": workspace_id})
+    async def of(self, holder_id: str) -> Document:
+        """Return `{"usedBytes", "quotaBytes"}` of a holder."""
+        held = await self._docs.get({"_id": holder_id})
         return {"usedBytes": held["bytes"] if held else 0, "quotaBytes": self._quota}
 
-    async def refuse_full(self, workspace_id: str, coming: int) -> None:
+    async def refuse_full(self, holder_id: str, coming: int) -> None:
         """Raise TooLarge `quota_exceeded` where `coming` bytes would not fit: before the work of taking them."""
-        if (await self.of(workspace_id))["usedBytes"] + coming > self._quota:
-            raise quota_exceeded(self._quota)
+        if (await self.of(holder_id))["usedBytes"] + coming > self._quota:
+            raise TooLarge("quota_exceeded", self._detail)
 
-    async def take(self, workspace_id: str, size: int, *, session: Session) -> None:
+    async def take(self, holder_id: str, size: int, *, session: Session) -> None:
         """Count `size` more bytes. Raises TooLarge `quota_exceeded`."""
-        held = await self._docs.change({"_id": workspace_id}, {"$inc": {"bytes": size}}, session=session, upsert=True)
+        held = await self._docs.change({"_id": holder_id}, {"$inc": {"bytes": size}}, session=session, upsert=True)
         if held is not None and size > 0 and held["bytes"] > self._quota:
-            raise quota_exceeded(self._quota)
+            raise TooLarge("quota_exceeded", self._detail)
 
-    async def give_back(self, workspace_id: str, size: int, *, session: Session) -> None:
+    async def give_back(self, holder_id: str, size: int, *, session: Session) -> None:
         """Count `size` fewer bytes."""
-        await self._docs.update({"_id": workspace_id}, {"$inc": {"bytes": -size}}, session=session)
+        await self._docs.update({"_id": holder_id}, {"$inc": {"bytes": -size}}, session=session)
 
-    async def forget(self, workspace_id: str) -> None:
-        """Remove the counter of a workspace that is gone."""
-        await self._docs.delete({"_id": workspace_id})
+    async def forget(self, holder_id: str) -> None:
+        """Remove the counter of a holder that is gone."""
+        await self._docs.delete({"_id": holder_id})

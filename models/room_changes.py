@@ -73,6 +73,7 @@ class OnRoom:
 
     author: Author
     messages: Sequence[str] = field(default=(), init=False)
+    files: Sequence[str] = field(default=(), init=False)
     client_key: ClientKey | None = field(default=None, init=False)
 
     @property

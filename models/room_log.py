@@ -52,6 +52,7 @@ class RoomLog:
         self._rooms = ground.collection("rooms")
         self._members = ground.collection("room_members")
         self._messages = ground.collection("messages")
+        self._files = ground.collection("files")
         self._waiting: dict[str, Waiting] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -141,7 +142,10 @@ class RoomLog:
         if keys := {change.client_key for change in changes if change.client_key}:
             known: list[Document] = [{"roomId": room_id, "authorId": who, "clientId": key} for who, key in keys]
             messages += await self._messages.find({"$or": known}, session=session)
-        return State(room, members, messages, self._ground.clock.now())
+        files = []
+        if ids := sorted({one for change in changes for one in change.files}):
+            files += await self._files.find({"_id": {"$in": ids}}, session=session)
+        return State(room, members, messages, self._ground.clock.now(), files)
 
     async def _write(self, state: State, session: Session) -> None:
         """Write the counters first: their conflict keeps every other writer of the room away until the commit."""
@@ -153,6 +157,8 @@ class RoomLog:
         await self._messages.bulk(
             [ReplaceOne({"_id": one}, messages[one], upsert=True) for one in messages], session=session
         )
+        files = state.changed_files
+        await self._files.bulk([UpdateOne({"_id": one}, {"$set": files[one]}) for one in files], session=session)
         members = state.changed_members
         writes: list[Any] = [ReplaceOne({"_id": one}, members[one], upsert=True) for one in members]
         reads = {one: seq for one, seq in state.reads.items() if one not in members}

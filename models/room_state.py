@@ -24,7 +24,12 @@ class State:
     """What `apply` of a change looks at and changes."""
 
     def __init__(
-        self, room: Document, members: Iterable[Document], messages: Iterable[Document], now: datetime
+        self,
+        room: Document,
+        members: Iterable[Document],
+        messages: Iterable[Document],
+        now: datetime,
+        files: Iterable[Document] = (),
     ) -> None:
         self.room = room
         self.now = now
@@ -33,6 +38,8 @@ class State:
         self.by_client: dict[ClientKey, Document] = {
             (m["authorId"], m["clientId"]): m for m in self.messages.values() if m["clientId"]
         }
+        self.files = {f["_id"]: f for f in files}
+        self.changed_files: dict[str, Document] = {}  # what is set on them
         self.changed_members: dict[str, Document] = {}
         self.changed_messages: dict[str, Document] = {}
         self.reads: dict[str, int] = {}  # membership id -> the seq up to which it has read now
@@ -60,6 +67,22 @@ class State:
             self.by_client[message["authorId"], message["clientId"]] = message
         self.happened.append(Happening(event, message["rev"], dict(message), mentioned))
         return message
+
+    def is_free(self, file_id: str, user_id: str) -> bool:
+        """Tell whether this is a user's own file, used for nothing yet, and not gone."""
+        file = self.files.get(file_id)
+        return file is not None and file["ownerId"] == user_id and not file["use"] and file["sweepAt"] > self.now
+
+    def attach(self, file_ids: Iterable[str], message_id: str) -> None:
+        """Let a new message carry files."""
+        use = {"type": "message", "id": message_id, "roomId": self.room["_id"]}
+        for one in file_ids:
+            self.changed_files[one] = {"use": use, "sweepAt": None}
+            self.files[one] |= self.changed_files[one]
+
+    def release(self, file_ids: Iterable[str]) -> None:
+        """Let the files of a message go with it: nobody sees them from now on, and they are swept."""
+        self.changed_files |= {one: {"sweepAt": self.now} for one in file_ids}
 
     def put_member(self, member: Document, event: str) -> Document:
         """Keep a membership's new state under the next offset, and announce `event`."""
@@ -92,6 +115,10 @@ class Change(Protocol):
     @property
     def messages(self) -> Iterable[str]:
         """Ids of the messages that it looks at."""
+
+    @property
+    def files(self) -> Iterable[str]:
+        """Ids of the files that it looks at."""
 
     @property
     def client_key(self) -> ClientKey | None:

@@ -6,11 +6,13 @@ from core.tokens import Tokens
 from models.absences import Absences
 from models.access import Access
 from models.accounts import Accounts
+from models.addresses import Addresses
 from models.base import Ground
 from models.beats import Beats
 from models.blobs import Blobs
 from models.commands import Commands
 from models.emergencies import Emergencies
+from models.files import Files
 from models.fleet import Fleet
 from models.general import General
 from models.health_log import HealthLog
@@ -102,13 +104,23 @@ class Stores:
         self.room_sweep = RoomSweep(ground)
 
     def _make_media(self, ground: Ground, storage: Storage) -> None:
-        blobs, quotas, prober = self.blobs, Quotas(ground), Prober()
+        blobs, prober, settings = self.blobs, Prober(), ground.settings
+        quotas = Quotas(ground, settings.workspace_quota_bytes, "A workspace may have {quota} bytes of media.")
         self.media = Media(
             ground, storage=storage, blobs=blobs, workspaces=self.workspaces, uses=self.uses, quotas=quotas
         )
-        self.intake = Intake(ground, storage=storage, blobs=blobs, media=self.media, quotas=quotas, prober=prober)
+        self.intake = Intake(ground, blobs=blobs, media=self.media, quotas=quotas, prober=prober)
         self.tickets = Tickets(ground, storage=storage, media=self.media, intake=self.intake, quotas=quotas)
         self.orphans = Orphans(ground, blobs, self.tickets)
+        self.files = Files(
+            ground,
+            storage=storage,
+            blobs=blobs,
+            intake=self.intake,
+            quotas=Quotas(ground, settings.user_quota_bytes, "You may have {quota} bytes of files."),
+            rooms=self.rooms,
+            addresses=Addresses(ground),
+        )
 
     def _make_screens(self, ground: Ground, tokens: Tokens, presence: Presence, storage: Storage) -> None:
         leases = Leases(ground.redis, ground.settings.redis_prefix)

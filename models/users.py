@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from core.clock import new_id
-from core.errors import Conflict, Invalid, NotFound, Unauthenticated
+from core.errors import Conflict, NotFound, Unauthenticated
 from core.permissions import Actor
 from core.ports import Presence
+from models.addresses import Addresses
+from models.avatars import Avatars
 from models.base import Document, Duplicate, Ground, Session
 from models.paging import Listing, Page, contains, page
 
@@ -25,6 +27,8 @@ class Users:
         self._ground = ground
         self._presence = presence
         self._docs = ground.collection("users")
+        self._addresses = Addresses(ground)
+        self._avatars = Avatars(ground)
 
     def new(self, *, email: str, username: str, password_hash: str | None, role: str = "user") -> Document:
         """Return the document of a new account."""
@@ -73,7 +77,7 @@ class Users:
         user = await self.by_id(user_id)
         if user is None or user["disabled"]:
             raise Unauthenticated
-        return dressed(user)
+        return self.dressed(user)
 
     async def profile(self, *, by: Actor) -> Document:
         """Return the actor's own profile."""
@@ -81,19 +85,26 @@ class Users:
         return await self.live(by.id)
 
     async def edit_profile(self, changes: Document, *, if_version: int | None, by: Actor) -> Document:
-        """Change the actor's own profile. Raises Conflict("username_taken"), VersionMismatch."""
+        """Change the actor's own profile. Raises Conflict("username_taken"), VersionMismatch, Invalid (avatar)."""
         by.require_user()
-        if changes.get("avatarFileId") is not None:
-            raise Invalid.field("avatarFileId", "is no file that you may use")
         if "username" in changes:
             changes = changes | {"usernameFolded": fold(changes["username"])}
-        return dressed(await self._edit({"_id": by.id, "deletedAt": None}, changes, if_version))
 
-    async def _edit(self, query: Document, changes: Document, if_version: int | None) -> Document:
+        async def write(session: Session) -> Document:
+            live = {"_id": by.id, "deletedAt": None}
+            edited = await self._docs.edit(live, changes, if_version=if_version, session=session)
+            if "avatarFileId" in changes:
+                await self._avatars.change(by.id, changes["avatarFileId"], session=session)
+            return edited
+
         try:
-            return await self._docs.edit(query, changes, if_version=if_version)
+            return self.dressed(await self._ground.transaction(write))
         except Duplicate as e:
             raise taken(e) from e
+
+    def dressed(self, user: Document) -> Document:
+        """Return a user's profile with what is computed at reading time."""
+        return user | {"avatarUrl": self._addresses.avatar(user)}
 
     async def online(self, listing: Listing, *, by: Actor) -> Page:
         """Return the cards of everybody who is here now."""
@@ -157,6 +168,7 @@ class Users:
                 raise NotFound
             await self._keep_an_admin(user, session)
             await self._docs.update({"_id": user_id}, {"$set": self._emptied(user_id)}, session=session)
+            await self._avatars.change(user_id, None, session=session)
 
         await self._ground.transaction(work)
 
@@ -191,16 +203,11 @@ class Users:
             "_id": user["_id"],
             "username": user["username"],
             "displayName": user["displayName"],
-            "avatarUrl": None,
+            "avatarUrl": self._addresses.avatar(user),
             "status": status,
             "lastSeenAt": self._ground.clock.now() if status != "offline" else user["lastSeenAt"],
         }
         return card | {name: user[name] for name in ADMIN_FIELDS} if by.is_admin else card
-
-
-def dressed(user: Document) -> Document:
-    """Return a user with what is computed at reading time."""
-    return user | {"avatarUrl": None}
 
 
 def taken(duplicate: Duplicate) -> Conflict:

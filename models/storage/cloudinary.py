@@ -21,7 +21,8 @@ from urllib3 import Timeout
 from core.errors import Invalid, NotFound, Problem, StorageFull, TooLarge, Unavailable
 from core.ports import DirectUploads
 from core.signatures import window_expiry, window_start
-from models.storage.keys import VIDEO_EXTS, split
+from models.storage.keys import split
+from models.storage.sniff import KINDS
 
 log = structlog.get_logger("marquee.storage")
 
@@ -81,19 +82,24 @@ class Account:
         """Return the API's address of `action`."""
         return str(utils.cloudinary_api_url(action, resource_type=resource_type, **self.options))
 
-    def download(self, public_id: str, ext: str, resource_type: str, made: datetime, expires: datetime) -> str:
-        """Return an address of a private asset, good until `expires`.
+    def download(
+        self, public_id: str, ext: str, resource_type: str, made: datetime, expires: datetime, *, save: bool = False
+    ) -> str:
+        """Return an address of a private asset, good until `expires`; with `save` it is a download.
 
         The SDK's `private_download_url` stamps the present second into it; here the stamp is `made`, so that
         the same arguments give the same address.
         """
-        parameters = {
+        parameters: dict[str, Any] = {
             "timestamp": int(made.timestamp()),
             "public_id": public_id,
-            "format": ext,
             "type": "private",
             "expires_at": int(expires.timestamp()),
         }
+        if resource_type != "raw":  # raw assets have no format
+            parameters["format"] = ext
+        if save:
+            parameters["attachment"] = "true"
         return f"{self.address('download', resource_type)}?{urlencode(self.sign(parameters))}"
 
     def close(self) -> None:
@@ -152,7 +158,8 @@ class CloudinaryStorage:
     def _asset(self, key: str) -> tuple[str, str, str]:
         """Return the public id, the resource type and the format of a key's asset. Raises ValueError for no key."""
         folder, sha256, ext = split(key)
-        return f"{self._account.folder}/{folder}{sha256}", "video" if ext in VIDEO_EXTS else "image", ext
+        kind = KINDS[ext].type if ext in KINDS else "raw"
+        return f"{self._account.folder}/{folder}{sha256}", kind, ext
 
     def url(self, key: str, now: datetime) -> str:
         """Return the private download address of `key`."""
@@ -162,6 +169,11 @@ class CloudinaryStorage:
     def file(self, key: str, expiry: str, signature: str, now: datetime) -> tuple[Path, datetime]:
         """Nothing lies here: Cloudinary serves its assets itself."""
         raise NotFound
+
+    def place(self, key: str, made: datetime, expires_at: datetime, *, download: bool) -> Path | str:
+        """Return an address of `key` at Cloudinary."""
+        public_id, resource_type, ext = self._asset(key)
+        return self._account.download(public_id, ext, resource_type, made, expires_at, save=download)
 
 
 def _upload(source: Path, filename: str, *, large: bool, **options: Any) -> Any:

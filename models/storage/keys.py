@@ -4,7 +4,6 @@ import re
 
 PATTERN = r"(?:thumbs/)?[0-9a-f]{64}\.[a-z0-9]{1,5}"
 _KEY = re.compile(PATTERN, re.ASCII)
-VIDEO_EXTS = ("mp4", "webm")
 
 
 def is_key(text: str) -> bool:

@@ -72,6 +72,10 @@ class LocalStorage:
         """Return the file that a signed path names, and when the path expires. Raises Forbidden."""
         return self.path(key), self._signatures.verify(f"/media/{key}", expiry, signature, now)
 
+    def place(self, key: str, made: datetime, expires_at: datetime, *, download: bool) -> Path | str:
+        """Return where `key` lies; how long and how it may be read is for this server to keep."""
+        return self.path(key)
+
 
 def _place(source: Path, target: Path, parts: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)

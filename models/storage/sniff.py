@@ -57,6 +57,19 @@ def sniff(head: bytes) -> Kind | None:
     return None
 
 
+def audio_type(head: bytes) -> str | None:
+    """Return the content type of sound that starts with `head`, or None for what is not plainly sound."""
+    if head.startswith(b"ID3") or (head[:1] == b"\xff" and head[1:2] in {b"\xfb", b"\xf3", b"\xf2", b"\xfa"}):
+        return "audio/mpeg"
+    if head.startswith(b"fLaC"):
+        return "audio/flac"
+    if head.startswith(b"OggS") and any(mark in head for mark in (b"OpusHead", b"\x01vorbis", b"\x7fFLAC")):
+        return "audio/ogg"
+    if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
+        return "audio/wav"
+    return "audio/mp4" if head[4:8] == b"ftyp" and head[8:12] == b"M4A " else None
+
+
 def _brands(head: bytes) -> set[bytes]:
     """The major brand and the compatible ones of an `ftyp` box, as far as `head` shows them."""
     size = min(int.from_bytes(head[:4], "big"), len(head))

@@ -98,6 +98,9 @@ DELETE /api/messages/{}/reactions/{}
 PUT /api/messages/{}/pin
 DELETE /api/messages/{}/pin
 GET /api/messages/search
+POST /api/files/upload
+GET /api/files/{}
+DELETE /api/files/{}
 
 GET /healthz
 GET /readyz

@@ -11,7 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from core.errors import Problem
 from core.metrics import Metrics
 from core.settings import Settings
-from handlers import media_content
+from handlers import serving
 
 ROOT = Path(__file__).parents[2]
 CODE = [ROOT / "server.py"] + [
@@ -79,7 +79,7 @@ def test_every_error_code_is_told_and_no_other():
     text = (ROOT / "docs" / "api.md").read_text()
     told = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text, flags=re.M)}
 
-    assert media_content.RangeNotSatisfiable in Problem.__subclasses__()
+    assert serving.RangeNotSatisfiable in Problem.__subclasses__()
     assert told == set(codes())
 
 

@@ -26,7 +26,7 @@ DONE = "done"
 # Calls whose grant depends on more than the route, with the grant that they need as the matrix makes them.
 GRANT_OF = {("DELETE", "/api/workspaces/{id}/members/{userId}"): "members:write"}  # leaving needs less
 # Calls of people whose subject is one person's own.
-OWN = {("DELETE", "/api/auth/sessions/{id}")}
+OWN = {("DELETE", "/api/auth/sessions/{id}"), ("GET", "/api/files/{id}"), ("DELETE", "/api/files/{id}")}
 # Calls that answer those who may call them with a conflict: the tests' storage is local.
 CONFLICT = {("POST", "/api/media/upload-ticket")}
 # And one that says so before it looks at anything: there are no tickets to be found.

@@ -7,7 +7,7 @@ from tests import samples
 from tests.api.displays import Display, pair
 from tests.api.stock import Stock, make_playlist, raise_emergency
 from tests.clients import PASSWORD
-from tests.uploads import form
+from tests.uploads import form, upload
 
 # What stands for a route's parameter: the route up to it, and the thing. A route that is not here fails the matrix.
 PARAMETERS = {
@@ -27,6 +27,7 @@ PARAMETERS = {
     "/api/rooms/{idOrName}/members/{userId}": "roommate",
     "/api/messages/{id}": "message",
     "/api/messages/{id}/reactions/{emoji}": "emoji",
+    "/api/files/{id}": "file",
 }
 
 _NEW_PASSWORD = "another long enough sentence"
@@ -200,6 +201,9 @@ class Things:
     async def _make_message(self):
         ask = {"room": await self.get("room"), "content": "Hello"}
         return (await self._api.post("/api/messages", ask, as_=self._owner)).json["id"]
+
+    async def _make_file(self):
+        return (await upload(self._api, b"a note", self._owner, "note.txt", path="/api/files/upload")).json["id"]
 
     async def _make_emoji(self):
         return "%F0%9F%91%8D"

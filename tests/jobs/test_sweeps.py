@@ -98,3 +98,22 @@ async def test_what_cut_off_uploads_left_is_removed_when_it_is_old(marquee):
     await marquee.jobs.run("sweep_orphan_files")
 
     assert [path.name for path in incoming.iterdir()] == ["young.part"]
+
+
+async def test_files_that_are_never_sent_go_after_a_day(api, marquee, admin, clock, left):
+    async def keep(content):
+        return (await upload(api, content, admin, "note.txt", path="/api/files/upload")).json["id"]
+
+    unsent, sent = await keep(b"a note"), await keep(b"another")
+    message = {"room": "general", "content": "", "attachments": [sent]}
+    assert (await api.post("/api/messages", message, as_=admin)).status == 201
+    clock.advance(hours=23)
+    await marquee.jobs.run("sweep_unused_files")
+    assert await left("files") == {unsent, sent}
+
+    clock.advance(hours=2)
+    await marquee.jobs.run("sweep_unused_files")
+
+    assert await left("files") == {sent}
+    assert len(await left("blobs")) == 1
+    assert (await marquee.ground.collection("quotas").get({"_id": admin.id}))["bytes"] == len(b"another")

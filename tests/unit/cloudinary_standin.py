@@ -231,7 +231,9 @@ class Download(Base):
         if int(given["expires_at"]) <= time.time():
             raise Refused(401, "This URL has expired")
         asset = self.standin.assets.get((kind, given["public_id"]))
-        if asset is None or asset.format != given["format"]:
+        if kind == "raw" and "format" in given:
+            raise Refused(400, "Raw files have no format")
+        if asset is None or (kind != "raw" and asset.format != given["format"]):
             raise Refused(404, "Resource not found")
         return asset.content
 
