@@ -31,7 +31,7 @@ class FrameType:
 
 
 class Endpoint:
-    """Base of `/ws/screen`, `/ws/dashboard` and, later, `/ws/chat`: one object of each in a process.
+    """Base of `/ws/screen`, `/ws/dashboard` and `/ws/chat`: one object of each in a process.
 
     `name` labels metrics and logs, `takes` is the kind of actor that may connect, `frames` the types beside
     `auth` and `ping`, which every socket has.

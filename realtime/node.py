@@ -3,7 +3,7 @@
 Events go to the broker and come back from it, to this process as to every other (realtime/broker.py says
 what happens when the way is broken). What comes back is given to whoever listens for its kind of channel
 (`workspace` in `workspace:64f..`), and without such a listener broadcast to the channel's connections: the
-chat will listen for `room` to keep its log in order.
+chat listens for `room`, to keep each room's log in order.
 """
 
 import asyncio

@@ -21,6 +21,7 @@ MOST_MESSAGES = 200  # in one reply, over all its rooms
 MOST_BYTES = 262_144
 _ID = re.compile(r"[0-9a-f]{24}")
 _MOST_NAMES = 1000
+_AT_ONCE = 64  # frames; when thousands come back, the stores are asked in turns and go on serving requests
 _TRIES = 5
 _PAUSE_SECONDS = 0.05
 
@@ -63,6 +64,7 @@ class Subscriber:
         self._rooms = rooms
         self._feed = feed
         self._store = store
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._names: dict[str, str] = {}  # of public rooms, as they were lately: to be checked against what is read
 
     async def subscribe(self, connection: Connection, asked: Sequence[Json]) -> Mapping[str, Any]:
@@ -70,7 +72,8 @@ class Subscriber:
 
         The rooms' events begin behind the reply: it is written in the same step of the loop in which this returns.
         """
-        outcomes = await asyncio.gather(*(self._entered(connection, one) for one in asked))
+        async with self._turn:
+            outcomes = await asyncio.gather(*(self._entered(connection, one) for one in asked))
         budget, begun, entries = Budget(), [], []
         for one, outcome in zip(asked, outcomes, strict=True):
             budget.spent_on_room()

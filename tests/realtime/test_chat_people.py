@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.settings import Rate
+from realtime import presence_news
 from tests.api.rooms import join, make_room, say
 from tests.realtime.chatting import enter, subscribed
 
@@ -175,6 +176,14 @@ async def test_rooms_that_come_and_go_are_told(api, marquee, ana, ben):
     chat.close()
 
 
+@pytest.fixture
+def lonely(servers, marquee, own_redis):
+    """A process whose Redis is gone, on the stores of `marquee`."""
+    process = servers(redis_url=own_redis.url)
+    own_redis.kill()
+    return process
+
+
 # --- presence -------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +256,34 @@ async def test_presence_over_several_shared_rooms_is_told_once(api, marquee, ana
     told = [f["data"]["status"] for f in await chat.heard() if f.get("data", {}).get("userId") == ben.id]
     assert told == ["online"]
     came.close()
+    chat.close()
+
+
+async def test_in_a_crowded_room_presence_is_asked_for_and_not_told(api, marquee, ana, ben, monkeypatch):
+    monkeypatch.setattr(presence_news, "MOST_CONNECTED", 2)
+    room = await make_room(api, ana, "small", "private", [ben])
+    crowded, small = await subscribed(marquee.port, ana, "general"), await subscribed(marquee.port, ana, room)
+
+    came, carl = await enter(marquee.port, ben), await enter(marquee.port, await api.person("carl"))
+    await asyncio.sleep(1.5)
+
+    for chat, told in ((crowded, []), (small, ["online"])):
+        heard = [f["data"] for f in await chat.heard() if f.get("event") == "presence.changed"]
+        assert [change["status"] for change in heard if change["userId"] == ben.id] == told
+        chat.close()
+    came.close()
+    carl.close()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_without_redis_presence_is_told_within_a_process(lonely, ana, ben):
+    chat = await subscribed(lonely.port, ana, "general")
+
+    came = await enter(lonely.port, ben)
+    first = await changes_of(chat, ben, 1)
+    came.close()
+
+    assert first + await changes_of(chat, ben, 1) == ["online", "offline"]
     chat.close()
 
 
