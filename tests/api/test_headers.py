@@ -55,7 +55,13 @@ def test_hsts_is_told_only_where_browsers_come_by_https(io_loop, servers):
     for path in ("/healthz", "/api/nowhere", "/api/users/profile"):
         reply = io_loop.run_sync(lambda path=path: api.get(path))
         assert reply.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+    page = io_loop.run_sync(lambda: api.get("/player"))
+    assert page.headers["Content-Security-Policy"].endswith("; upgrade-insecure-requests")
     api.close()
+
+
+async def test_a_page_does_not_ask_for_https_where_there_is_none(api):
+    assert "upgrade-insecure-requests" not in (await api.get("/player")).headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(("method", "path"), ASKED)
