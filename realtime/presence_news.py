@@ -26,7 +26,7 @@ log = structlog.get_logger("marquee.presence")
 
 NEWS = "presence.news"  # between processes, on a room's channel: {"changes": [presence.changed's data]}
 GATHER_SECONDS = 1.0
-COMPARE_MS = 10_000
+COMPARE_MS = 5000
 MOST_CONNECTED = 500  # members; in a room with more of them here, presence is asked for and not told
 _JOIN_SECONDS = 0.05  # for the same news by way of several rooms
 _REMEMBER_SECONDS = 30.0  # how many are connected in a large room

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.breaker import Breaker, RedisAway
 
 _SCRIPT = (Path(__file__).parent / "presence_told.lua").read_text()
-_TURN_MS = 9000  # one process compares, about every ten seconds
+_TURN_MS = 4500  # one process compares, about every five seconds
 OFFLINE = "offline"
 
 
