@@ -84,7 +84,7 @@ class RoomLog:
 
     async def _work(self, room_id: str) -> None:
         """Commit batch after batch until nothing waits for the room."""
-        waiting = self._waiting[room_id]
+        waiting, batch = self._waiting[room_id], list[tuple[Change, asyncio.Future[Any]]]()
         try:
             while waiting:
                 states: list[State] = []
@@ -100,8 +100,8 @@ class RoomLog:
                     waiting.clear()
         finally:
             del self._waiting[room_id]
-            for _, future in waiting:
-                future.cancel()  # the server ends
+            unanswered = [*batch, *waiting]  # a defect of ours, or the server ends: nobody waits for ever
+            _answer(unanswered, [Unavailable() for _ in unanswered])
 
     async def _outcomes(self, room_id: str, changes: Sequence[Change], turn: Turn, states: list[State]) -> list[Any]:
         """Commit a batch and return each change's answer or exception; what was committed is added to `states`."""
