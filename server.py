@@ -140,6 +140,8 @@ def main() -> int:
     except (SettingsError, EmbeddedStoresError, Problem) as e:
         print(getattr(e, "detail", e), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # Ctrl-C before it served; its stores have ended already
     return 0
 
 

@@ -3,15 +3,17 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from http.client import HTTPConnection
+from subprocess import PIPE, STDOUT
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from deploy.embedded import running_stores
-from tests.deploy.processes import Server, run
+from tests.deploy.processes import COMMAND, ROOT, Server, run
 
 ALICE = {"email": "alice@example.com", "username": "alice", "password": "a long enough sentence"}
 
@@ -56,6 +58,19 @@ def test_an_account_outlives_the_end_of_the_server_and_no_process_does(serve, tm
 
     again = serve().ask("/api/auth/login", {name: ALICE[name] for name in ("email", "password")})
     assert (again[0], again[1]["user"]["role"]) == (200, "admin")
+
+
+def test_a_start_is_interrupted_without_a_traceback(tmp_path):
+    environ = {**os.environ, "MARQUEE_DATA_DIR": str(tmp_path / "data"), "MARQUEE_PORT": "0"}
+    process = subprocess.Popen(COMMAND, cwd=ROOT, env=environ, stdout=PIPE, stderr=STDOUT, text=True)
+    while not (tmp_path / "data" / "stores.lock").exists():  # its stores start; it does not serve yet
+        time.sleep(0.01)
+
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (130, "")
+    assert running_stores(tmp_path / "data") is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
