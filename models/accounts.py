@@ -266,8 +266,21 @@ class Accounts:
         return card
 
     async def delete(self, user_id: str, *, by: Actor) -> None:
-        """Delete an account: its sessions end, its memberships go, what it wrote stays."""
-        await self._users.delete(user_id, by=by)
+        """Delete an account: its sessions end, its memberships go, what it wrote stays.
+
+        Of one that is deleted already, what a store that was away has left is taken away, before NotFound.
+        """
+        try:
+            await self._users.delete(user_id, by=by)
+        except NotFound:
+            await self._take_away(user_id)
+            raise
+        await self._take_away(user_id)
+
+    async def _take_away(self, user_id: str) -> None:
+        """End what a deleted account still has; again is no error."""
+        if await self._docs.get({"_id": user_id, "deletedAt": None}, projection={"_id": 1}):
+            return
         await self._sessions.end_all(user_id, "deleted")
         await self._workspaces.leave_all(user_id)
         await self._rooms.vanish(user_id)

@@ -10,6 +10,7 @@ from email.parser import BytesParser
 import pytest
 from aiosmtpd.controller import Controller
 
+from core.errors import Unavailable
 from tests.clients import PASSWORD
 
 NEW = "an altogether different one"
@@ -290,6 +291,27 @@ async def test_a_deleted_account_is_gone_and_its_name_and_address_are_free(api, 
     again = await api.person("owner")
     assert again.id != owner.id
     assert (await api.get(f"/api/workspaces/{workspace}", as_=again)).status == 404
+
+
+async def test_a_deletion_that_was_cut_short_is_finished_by_the_next_try(
+    api, admin, owner, editor, workspace, marquee, monkeypatch
+):
+    end_all = marquee.stores.sessions.end_all
+
+    async def be_away(*_args):
+        monkeypatch.setattr(marquee.stores.sessions, "end_all", end_all)
+        raise Unavailable
+
+    socket = await api.socket("/ws/dashboard", as_=editor)
+    await socket.event("hello")
+    monkeypatch.setattr(marquee.stores.sessions, "end_all", be_away)
+
+    cut = await api.delete(f"/api/users/{editor.id}", as_=admin)
+    again = await api.delete(f"/api/users/{editor.id}", as_=admin)
+
+    assert (cut.status, again.status) == (503, 404)
+    assert await asyncio.wait_for(socket.closed(), 5) == 4401
+    assert (await api.get(f"/api/workspaces/{workspace}", as_=owner)).json["memberCount"] == 1
 
 
 async def test_a_deleted_accounts_personal_workspace_goes_to_who_is_left_and_is_theirs_to_delete(
