@@ -213,3 +213,21 @@ def viewer(io_loop, api, owner, workspace) -> Person:
 def stranger(io_loop, api, admin) -> Person:
     """Has an account, and nothing to do with `workspace`."""
     return io_loop.run_sync(lambda: api.person("stranger"))
+
+
+@pytest.fixture
+def ana(io_loop, api, admin) -> Person:
+    """One of two people who talk."""
+    return io_loop.run_sync(lambda: api.person("ana"))
+
+
+@pytest.fixture
+def ben(io_loop, api, admin) -> Person:
+    """The other one."""
+    return io_loop.run_sync(lambda: api.person("ben"))
+
+
+@pytest.fixture
+def other(servers, marquee):
+    """A second process on the same stores."""
+    return servers()

@@ -17,18 +17,6 @@ pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 
 
 @pytest.fixture
-def ana(io_loop, api, admin):
-    """Somebody with files."""
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    """Somebody else."""
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
 def keep(api):
     """Upload a file; return its document."""
 

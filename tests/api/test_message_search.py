@@ -8,16 +8,6 @@ from core.clock import rfc3339
 from tests.api.rooms import contents, join, make_room, say
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
 async def search(api, person, words, query=""):
     reply = await api.get(f"/api/messages/search?q={quote(words)}{query}", as_=person)
     assert reply.status == 200, reply.body

@@ -32,11 +32,6 @@ NASTY = [
 ]
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
 @pytest.mark.parametrize("content", NASTY, ids=range(len(NASTY)))
 async def test_text_is_stored_as_it_was_sent(api, ana, content):
     message = await say(api, ana, content)

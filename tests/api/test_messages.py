@@ -8,18 +8,6 @@ from tests.api.rooms import contents, history, join, make_room, say
 from tests.api.stock import NOTHING, forget_answers, told
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    """Somebody who writes."""
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    """Somebody else."""
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
 async def test_a_message_is_written_and_read(api, ana, ben, heard):
     reply = await api.post("/api/messages", {"room": "general", "content": "Hello"}, as_=ana)
 

@@ -23,16 +23,6 @@ def settings(settings):
     return replace(settings, rate_messages=Rate(1_000_000, 10))
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
 def listen(marquee):
     """Return the list that fills with what a server's stores announce."""
     events, publish = [], marquee.node.publish

@@ -8,16 +8,6 @@ from tests.api.rooms import contents, history, join, make_room, say, sent
 from tests.api.stock import NOTHING, forget_answers, told
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
 async def names(api, person, query=""):
     """Return the names of the rooms that a list has."""
     reply = await api.get(f"/api/rooms{query}", as_=person)

@@ -1,14 +1,8 @@
 """What is done for rooms by nobody's request."""
 
-import pytest
 
 from models import room_sweep
 from tests.api.rooms import history, join, make_room, say
-
-
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
 
 
 async def test_a_deleted_room_is_swept_away_with_all_that_was_in_it(api, admin, ana, marquee, clock, monkeypatch):

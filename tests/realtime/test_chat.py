@@ -2,26 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from tests.api.rooms import history, join, make_room, say
 from tests.realtime.chatting import enter, subscribed
-
-
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
-def other(servers, marquee):
-    """A second process on the same stores."""
-    return servers()
 
 
 async def test_what_is_written_is_heard_in_both_processes(api, marquee, other, ana, ben):

@@ -13,25 +13,9 @@ from tests.realtime.wire import Wire
 
 
 @pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
 def chat(io_loop, marquee, ana):
     """Ana's connection, which hears `general`."""
     return io_loop.run_sync(lambda: subscribed(marquee.port, ana, "general"))
-
-
-@pytest.fixture
-def other(servers, marquee):
-    """A second process on the same stores."""
-    return servers()
 
 
 async def test_a_message_is_edited_liked_unliked_and_deleted(api, chat, ana, ben):

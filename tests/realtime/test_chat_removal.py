@@ -19,22 +19,6 @@ def settings(settings):
 
 
 @pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
-def other(servers, marquee):
-    """A second process on the same stores."""
-    return servers()
-
-
-@pytest.fixture
 def secret(io_loop, api, ana, ben):
     """A private room of ana's and ben's."""
     return io_loop.run_sync(lambda: make_room(api, ana, "secret", "private", [ben]))

@@ -23,16 +23,6 @@ def settings(settings):
 
 
 @pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
 def cut_off(servers, marquee, own_redis):
     """Speaks to a process that shares the database with `marquee` and nothing else."""
     client = Api(servers(redis_url=own_redis.url).port)

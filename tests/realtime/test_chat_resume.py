@@ -20,22 +20,6 @@ def settings(settings):
     return replace(settings, rate_messages=MANY, rate_frames=MANY)
 
 
-@pytest.fixture
-def ana(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ana"))
-
-
-@pytest.fixture
-def ben(io_loop, api, admin):
-    return io_loop.run_sync(lambda: api.person("ben"))
-
-
-@pytest.fixture
-def other(servers, marquee):
-    """A second process on the same stores."""
-    return servers()
-
-
 async def write(marquee, person, count, room="general", content="Hello"):
     """Write many messages; return them."""
     by, send = Actor("user", person.id), marquee.stores.messages.send
