@@ -289,10 +289,14 @@ class Collection:
     ) -> Document:
         """Set `changes` on the one document of `query`, raise its `version`, and return it.
 
-        Raises VersionMismatch when `if_version` (of If-Match) is not the document's, NotFound when there is none.
+        Without changes nothing is raised: an empty PATCH is no edit. Raises VersionMismatch when `if_version` (of If-Match) is not the document's, NotFound when there is none.
         """
         guard = {} if if_version is None else {"version": if_version}
-        found = await self.change({**query, **guard}, {"$set": changes, "$inc": {"version": 1}}, session=session)
+        wanted: Document = {**query, **guard}
+        if changes:
+            found = await self.change(wanted, {"$set": changes, "$inc": {"version": 1}}, session=session)
+        else:
+            found = await self.get(wanted, session=session)
         if found is not None:
             return found
         if if_version is not None and await self.get(query, session=session, projection={"_id": 1}):

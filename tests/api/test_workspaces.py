@@ -79,3 +79,13 @@ async def test_a_workspace_is_deleted_but_a_personal_one_stays(api, workspace, o
     assert (await api.delete(f"/api/workspaces/{personal}", as_=owner)).status == 409
     assert (await api.delete(f"/api/workspaces/{workspace}", as_=owner)).status == 204
     assert (await api.get(f"/api/workspaces/{workspace}", as_=owner)).status == 404
+
+
+async def test_an_empty_patch_is_no_edit(api, workspace, owner):
+    path = f"/api/workspaces/{workspace}"
+
+    same = await api.patch(path, {}, as_=owner)
+    stale = await api.patch(path, {}, as_=owner, headers={"If-Match": '"9"'})
+
+    assert (same.status, same.json["version"], same.json["name"]) == (200, 1, "Shops")
+    assert (stale.status, stale.code) == (412, "version_mismatch")
