@@ -289,15 +289,13 @@ class Collection:
     ) -> Document:
         """Set `changes` on the one document of `query`, raise its `version`, and return it.
 
-        Without changes nothing is raised: an empty PATCH is no edit. Raises VersionMismatch when `if_version` (of If-Match) is not the document's, NotFound when there is none.
+        Without changes it is read only: an empty PATCH is no edit. Raises VersionMismatch when `if_version` (of
+        If-Match) is not the document's, NotFound when there is none.
         """
         guard = {} if if_version is None else {"version": if_version}
-        wanted: Document = {**query, **guard}
-        if changes:
-            found = await self.change(wanted, {"$set": changes, "$inc": {"version": 1}}, session=session)
-        else:
-            found = await self.get(wanted, session=session)
-        if found is not None:
+        wanted, raised = {**query, **guard}, {"$set": changes, "$inc": {"version": 1}}
+        work = self.change(wanted, raised, session=session) if changes else self.get(wanted, session=session)
+        if (found := await work) is not None:
             return found
         if if_version is not None and await self.get(query, session=session, projection={"_id": 1}):
             raise VersionMismatch
