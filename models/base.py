@@ -280,12 +280,7 @@ class Collection:
             await self._run("bulk", self.raw.bulk_write(operations, ordered=False, session=session), session)
 
     async def edit(
-        self,
-        query: Query,
-        changes: Document,
-        *,
-        if_version: int | None,
-        session: Session | None = None,
+        self, query: Query, changes: Document, *, if_version: int | None, session: Session | None = None
     ) -> Document:
         """Set `changes` on the one document of `query`, raise its `version`, and return it.
 
