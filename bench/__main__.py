@@ -11,6 +11,7 @@ from pathlib import Path
 PEERS = Path(__file__).parent / "peers"
 BENCHES = {
     "fanout": "one event to 1,000 sockets, and what an idle socket costs",
+    "delivery": "whether the chat loses, repeats or disorders anything under faults",
 }
 
 

@@ -1,0 +1,136 @@
+"""Server processes on one set of stores, which may be killed, stopped and started again on their ports."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from deploy.embedded import EmbeddedStores
+
+ROOT = Path(__file__).parents[1]
+_START_SECONDS = 60
+_RATES = ("ANONYMOUS", "LOGIN", "USER", "MESSAGES", "FRAMES")
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+class Redis:
+    """A redis-server that keeps nothing: every start is an empty one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        program = shutil.which("redis-server") or "redis-server"
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, cwd=self._directory, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                    probe.sendall(b"PING\r\n")
+                    if probe.recv(7) == b"+PONG\r\n":
+                        return
+            except OSError:
+                time.sleep(0.02)
+        raise TimeoutError("redis-server did not start")
+
+    def kill(self) -> None:
+        """End it at once, with all that it held."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class Process:
+    """One process of the server, always on the same port."""
+
+    def __init__(self, command: list[str], environ: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        self._command, self._log = command, log
+        self._environ = {**environ, "MARQUEE_PORT": str(self.port)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; `wait` for its answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environ, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def wait(self) -> None:
+        """Wait until it is ready. Raises TimeoutError."""
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise TimeoutError(f"a server process did not start: see {self._log}")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does, stopped or not."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+class Site:
+    """MongoDB, Redis and `count` server processes under `directory`, from `start` to `stop`."""
+
+    def __init__(self, directory: Path, count: int, command: list[str] | None = None) -> None:
+        """`command` starts one process of the server; another one than `server.py` is for planted bugs."""
+        self._stores = EmbeddedStores(directory, redis=False, volatile=True)
+        self._directory, self._count = directory, count
+        self._command = command or [sys.executable, "server.py"]
+        self.redis = Redis(directory)
+        self.processes: list[Process] = []
+
+    def start(self) -> None:
+        """Start everything; returns when all processes are ready."""
+        urls = self._stores.start_sync()
+        self.redis.start()
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
+            **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in _RATES},
+            "MARQUEE_MONGODB_URL": urls.mongodb,
+            "MARQUEE_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
+            "MARQUEE_DATA_DIR": str(self._directory / "data"),
+            "MARQUEE_SECRET_KEY": secrets.token_urlsafe(32),
+            "MARQUEE_PASSWORD_PEPPER": secrets.token_urlsafe(32),
+            "MARQUEE_REGISTRATION": "open",
+            "MARQUEE_LOG_LEVEL": "info",
+        }
+        for number in range(self._count):
+            process = Process(self._command, environ, self._directory / f"server-{number}.log")
+            self.processes.append(process)
+            process.start()
+            process.wait()  # the first one builds the indexes
+
+    def stop(self) -> None:
+        """End everything, whatever state the faults have left it in."""
+        for process in self.processes:
+            process.kill()
+        self.redis.kill()
+        self._stores.stop_sync()
