@@ -66,6 +66,8 @@ def routes() -> list[tuple[str, type[web.RequestHandler], dict[str, str]]]:
         (r"/player/(.+)", PageHandler, {"folder": "player"}),
         (r"/shared/(.+)", PageHandler, {"folder": "shared"}),
         (r"/dashboard/(.+)", PageHandler, {"folder": "dashboard"}),
+        (r"/chat/?()", PageHandler, {"folder": "chat"}),
+        (r"/chat/(.+)", PageHandler, {"folder": "chat"}),
         (r"/docs/(.+)", PageHandler, {"folder": "docs"}),
         (r"/reset/?()", PageHandler, {"folder": "dashboard", "index": "reset.html"}),
         (r"/()", PageHandler, {"folder": "dashboard"}),

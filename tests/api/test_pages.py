@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/player", "/player/", "/reset", "/dashboard/dashboard.css", "/shared/client.js"]
+    "path", ["/", "/player", "/player/", "/chat", "/reset", "/dashboard/dashboard.css", "/shared/client.js"]
 )
 async def test_a_page_loads_nothing_that_is_not_ours_and_runs_no_inline_script(api, path):
     page = await api.get(path)
