@@ -1,10 +1,9 @@
 """Two people chat in two browsers on two server processes, and one of them comes back right."""
 
-import os
 import secrets
-from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from deploy.embedded import running_stores
 from tests.browser.line import Line
@@ -39,6 +38,7 @@ class Person:
 
     def __init__(self, context, url, name):
         self.page = context.pages[0]
+        self.name = name
         self.errors = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._hear)
@@ -136,9 +136,6 @@ def test_who_was_away_comes_back_to_exactly_what_they_missed(two, line):
     ben.until(lambda: sorted(ben.shown()) == sorted([*expected, "written while away|"]))
     ana.until(lambda: ana.shown() == ben.shown())
     assert [one for one in ben.shown() if "away" not in one] == expected
-    picture = os.environ.get("CHAT_PICTURE")
-    if picture:
-        ben.page.screenshot(path=str(Path(picture)))
     assert ana.errors == ben.errors == []
 
 
@@ -154,4 +151,50 @@ def test_markup_is_shown_as_text_and_typing_is_seen(two):
     assert ben.message("onerror").locator("b, img").count() == 0
     assert "taken" not in ben.page.title()
     ben.until(lambda: ben.page.locator("#people-list .dot[data-status=online]").count() >= 2)
+    assert ana.errors == ben.errors == []
+
+
+def test_history_comes_as_one_scrolls_up_and_a_picture_is_shown(two, tmp_path):
+    ana, ben = two
+    for number in range(70):
+        ana.say(f"line {number:02d}.")
+    ana.sees("line 69.")
+    ben.page.reload()
+    ben.sees("line 69.")
+    assert ben.message("line 05.").count() == 0
+
+    ben.page.locator("#messages").evaluate("(list) => { list.scrollTop = 0; }")
+    ben.sees("line 05.")
+
+    picture = tmp_path / "green.png"
+    Image.new("RGB", (320, 200), (24, 150, 60)).save(picture)
+    ana.page.get_by_label("Attach a file").last.set_input_files(picture)
+    ana.until(lambda: "green.png" in ana.page.locator("#attached").inner_text())
+    ana.say("a picture")
+    ben.sees("a picture")
+    ben.message("a picture").scroll_into_view_if_needed()
+    ben.until(lambda: ben.message("a picture").locator("img").evaluate("(image) => image.naturalWidth") > 0)
+    assert ana.errors == ben.errors == []
+
+
+def test_another_room_shows_what_is_unread_there_until_one_looks(two):
+    ana, ben = two
+    name = f"tea-{secrets.token_hex(3)}"
+    ana.page.get_by_role("button", name="Find or make a room").click()
+    ana.page.get_by_label("New room").fill(name)
+    ana.page.get_by_role("button", name="Make it").click()
+    ana.until(lambda: ana.page.locator("#title").inner_text() == name)
+    ben.page.get_by_role("button", name="Find or make a room").click()
+    ben.page.locator("#public-list li").filter(has_text=name).get_by_role("button", name="Join").click()
+    ben.until(lambda: ben.page.locator("#title").inner_text() == name)
+    ben.page.locator("#room-list li").filter(has_text="General").get_by_role("button").click()
+
+    ana.say("one")
+    ana.say(f"@{ben.name} two")
+
+    badge = ben.page.locator("#room-list li").filter(has_text=name).locator(".count")
+    ben.until(lambda: badge.count() == 1 and badge.inner_text() == "@1")
+    ben.page.locator("#room-list li").filter(has_text=name).get_by_role("button").click()
+    ben.sees("two")
+    ben.until(lambda: badge.count() == 0)
     assert ana.errors == ben.errors == []
