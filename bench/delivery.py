@@ -1,13 +1,16 @@
 """Whether the chat loses, repeats or disorders anything while processes and stores die under it.
 
     .venv/bin/python -m bench.delivery [--seconds 60] [--processes 2] [--rooms 4] [--writers 8] [--readers 8]
-        [--faults kill,stop,redis,freeze,halfopen] [--seed N] [--presence]
+        [--faults kill,stop,redis,cut,freeze,halfopen] [--seed N] [--presence]
 
 Starts a MongoDB, a Redis and server processes of its own. Writers send, edit, delete and react, readers resume and
 apply as docs/events.md says, and faults (bench/delivery_faults.py) come all the while. When they have healed: what was
 acknowledged is in the history once, what was refused is not, every reader holds what a fresh fetch brings, numbers have
 no holes, and offsets only rose. `--presence` waits up to 75 s more until nobody's ghost is shown. Exit status 1 and the
 logs' place when anything was violated. A seed repeats the plan, not the timing.
+
+Not here: the death of a MongoDB primary, and publications that come in another order than the processes' own timing
+gives.
 """
 
 import argparse

@@ -13,6 +13,7 @@ FAULTS = {
     "kill": "kill -9 of a process, and its restart",
     "stop": "a process stands still for some seconds (SIGSTOP)",
     "redis": "Redis is killed, and comes back empty",
+    "cut": "Redis hangs up on all who listen: what is published until they are back is lost",
     "freeze": "a reader reads nothing for some seconds",
     "halfopen": "a reader leaves its connection without closing it and comes back on another",
 }
@@ -54,6 +55,9 @@ class Injector:
         await asyncio.to_thread(self._site.redis.kill)
         await asyncio.sleep(self._chance.uniform(0.5, 2))
         await asyncio.to_thread(self._site.redis.start)
+
+    async def _cut(self) -> None:
+        await asyncio.to_thread(self._site.redis.cut)
 
     async def _freeze(self) -> None:
         reader = self._chance.choice(self._readers)

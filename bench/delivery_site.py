@@ -48,6 +48,14 @@ class Redis:
                 time.sleep(0.02)
         raise TimeoutError("redis-server did not start")
 
+    def cut(self) -> None:
+        """Hang up on everybody who listens to channels."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as asking:
+            asking.sendall(b"CLIENT KILL TYPE pubsub\r\n")
+            answer = asking.recv(100)
+        if not answer.startswith(b":"):
+            raise RuntimeError(f"Redis did not hang up on its listeners: {answer!r}")
+
     def kill(self) -> None:
         """End it at once, with all that it held."""
         if self._process is not None:
