@@ -62,13 +62,24 @@ def io_loop():
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     yield IOLoop(asyncio_loop=loop, make_current=True)
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    left = loop.run_until_complete(_cancel_all())
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     asyncio.set_event_loop(None)
+    assert not left, f"these tasks do not end: {left}"
+
+
+async def _cancel_all():
+    """Cancel what still runs and return what does not end: a cancellation can be lost, so it is asked three times."""
+    for _ in range(3):
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in pending:
+            task.cancel()
+        done, still = await asyncio.wait(pending, timeout=5) if pending else (set(), set())
+        await asyncio.gather(*done, return_exceptions=True)
+        if not still:
+            return []
+    return [repr(task) for task in asyncio.all_tasks() - {asyncio.current_task()}]
 
 
 @pytest.fixture
