@@ -1,6 +1,5 @@
 """What is done for rooms by nobody's request."""
 
-
 from models import room_sweep
 from tests.api.rooms import history, join, make_room, say
 
