@@ -41,6 +41,13 @@ def _logs():
     logs.configure("console", "error")
 
 
+@pytest.fixture(autouse=True)
+def _scheduling():
+    """Hold that a test leaves this process scheduled as it found it: what it starts later inherits that."""
+    yield
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER, "this test made the process a real-time one"
+
+
 @pytest.fixture(scope="session")
 def store_urls(tmp_path_factory):
     """The URLs of a mongod and a redis-server that all tests share; tests that hurt them start their own."""

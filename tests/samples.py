@@ -1,7 +1,9 @@
 """Real media, made on the spot: images by Pillow, videos by FFmpeg's encoders."""
 
 import io
+import os
 import zlib
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,7 +65,7 @@ def video(
 ):
     """Write a video; its picture goes from dark to light, or is all of one `color`."""
     options |= {"movflags": "+use_metadata_tags"} if path.suffix == ".mp4" else {}
-    with av.open(str(path), "w", options=options) as out:
+    with _scheduling_kept(), av.open(str(path), "w", options=options) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -78,6 +80,19 @@ def video(
         if tone is not None:
             _silence(out, tone, seconds)
     return path
+
+
+@contextmanager
+def _scheduling_kept():
+    """Undo what SVT-AV1 does to whoever calls it as root: the calling thread becomes SCHED_FIFO with priority 99.
+
+    All that it starts afterwards is so too, and two busy browsers of that kind leave the rest 5 % of the machine.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _silence(out, stream, seconds):
