@@ -31,9 +31,9 @@ class NewRooms:
         Raises Invalid for people who are not there, Conflict for a public name that is taken.
         """
         people = list(dict.fromkeys([by.id, *member_ids]))
-        await self._refuse_strangers(people[1:])
         if kind == "direct":
             return await self._direct(people)
+        await self._refuse_strangers(people[1:])
         room = new_room(kind, name, clock=self._ground.clock, title=title or name or "", topic=topic)
         roles = {one: "owner" if one == by.id else "member" for one in people}
         try:
@@ -50,7 +50,8 @@ class NewRooms:
         key = " ".join(sorted(people))
         held = await self._docs.get({"directKey": key})
         if held is not None:
-            return held, False
+            return held, False  # also with somebody whose account has ended since: what was written stays theirs
+        await self._refuse_strangers(people)
         room = new_room("direct", None, clock=self._ground.clock, title="", topic="") | {"directKey": key}
         try:
             return await self._insert(room, dict.fromkeys(people, "member")), True

@@ -185,8 +185,9 @@ class Rooms:
         Raises NotFound for somebody without an account.
         """
         room, _ = await self.resolve(id_or_name, by=by)
+        inside = {"_id": f"{room['_id']}:{user_id}", "left": False}
         live = {"_id": user_id, "deletedAt": None, "disabled": False}
-        if not await self._members.count({"_id": f"{room['_id']}:{user_id}"}) and not await self._users.count(live):
+        if not await self._members.count(inside) and not await self._users.count(live):
             raise NotFound
         other = await self._other_owner(room["_id"], user_id)
         change = SetMember(author_of(by), user_id, changes, other)
