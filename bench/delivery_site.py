@@ -11,17 +11,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+from bench.ports import free_port
 from deploy.embedded import EmbeddedStores
 
 ROOT = Path(__file__).parents[1]
 _START_SECONDS = 60
-_RATES = ("ANONYMOUS", "LOGIN", "USER", "MESSAGES", "FRAMES")
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+_RATES = ("ANONYMOUS", "LOGIN", "USER", "SCREEN", "MESSAGES", "FRAMES")
 
 
 class Redis:
@@ -81,15 +76,23 @@ class Process:
             )
 
     def wait(self) -> None:
-        """Wait until it is ready. Raises TimeoutError."""
+        """Wait until it is ready. Raises TimeoutError, and RuntimeError when it has ended instead."""
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:
+            if self._process is not None and self._process.poll() is not None:
+                raise RuntimeError(f"a server process ended by itself: {self._log.read_text()[-2000:]}")
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2):
                     return
             except OSError:
                 time.sleep(0.05)
-        raise TimeoutError(f"a server process did not start: see {self._log}")
+        raise TimeoutError(f"a server process did not start: {self._log.read_text()[-2000:]}")
+
+    @property
+    def pid(self) -> int:
+        """The process's id while it runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -114,15 +117,16 @@ class Site:
         self._command = command or [sys.executable, "server.py"]
         self.redis = Redis(directory)
         self.processes: list[Process] = []
+        self.mongodb_url = ""  # from the start on
 
     def start(self) -> None:
         """Start everything; returns when all processes are ready."""
-        urls = self._stores.start_sync()
+        self.mongodb_url = self._stores.start_sync().mongodb
         self.redis.start()
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
             **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in _RATES},
-            "MARQUEE_MONGODB_URL": urls.mongodb,
+            "MARQUEE_MONGODB_URL": self.mongodb_url,
             "MARQUEE_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
             "MARQUEE_DATA_DIR": str(self._directory / "data"),
             "MARQUEE_SECRET_KEY": secrets.token_urlsafe(32),

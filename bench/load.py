@@ -78,6 +78,11 @@ class Line:
             self.body += came
         return time.perf_counter() - self._began if self._left <= 0 else None
 
+    def header(self, name: str) -> str:
+        """Return a header of the last answer, or nothing."""
+        lines = (line.partition(b": ") for line in self._head.partition(b"\r\n\r\n")[0].split(b"\r\n"))
+        return next((value.decode() for key, _, value in lines if key.decode().lower() == name), "")
+
     def fetch(self, wire: bytes) -> tuple[int, bytes, float]:
         """Ask and wait: status, body and seconds."""
         self.ask(wire)

@@ -8,9 +8,10 @@ import { createClient } from "redis";
 import { Server } from "socket.io";
 import { authenticate, authenticateSocket } from "./auth.js";
 import * as chat from "./chat.js";
+import * as screens from "./screens.js";
 import { openStore } from "./store.js";
 
-const features = [chat]; // each: routes(app, io), and where it speaks over sockets listen(socket, io)
+const features = [chat, screens]; // each: routes(app, io), and where it speaks over sockets listen(socket, io)
 
 await openStore();
 const redis = createClient({ url: process.env.PEER_REDIS_URL });
