@@ -148,7 +148,7 @@ _DECLARED = [
         "read",
         "chat",
         "room",
-        "Somebody has read up to a message. Not sent in rooms of more than 500 members.",
+        "Somebody has read up to a message. In rooms of more than 500 members only the reader's own devices hear it.",
         _data(userId=ident(), seq=integer()),
         ephemeral=True,
     ),
@@ -197,6 +197,7 @@ CONNECTION_EVENTS = {
 SESSIONS_REVOKED = "sessions.revoked"  # {"sessionIds": [..]}: close them, 4401
 SCREEN_REVOKED = "screen.revoked"  # {"screenId"}: its credential ended, close it, 4401
 ACCESS_CHANGED = "access.changed"  # {"userId"}: roles or memberships changed, look again at what is subscribed
+OWN_READ = "read.own"  # {"roomId", "userId", "seq"} on user:<id>: a `read` for the reader's own devices alone
 
 
 def announce(name: str, channel: str, document: Mapping[str, Any], *, offset: int | None = None) -> Event:

@@ -35,10 +35,10 @@ class Dress(Protocol):
 
 
 class Moved(Protocol):
-    """Hears of rooms that have new messages."""
+    """Hears of rooms in which there is more to read, or something else."""
 
     def moved(self, room: Document) -> None:
-        """Note that somebody's unread count in `room` has changed. Never waits."""
+        """Note that somebody's unread messages or mentions in `room` have changed. Never waits."""
 
 
 class RoomLog:
@@ -171,7 +171,7 @@ class RoomLog:
             await self._ground.events.publish(await self._dress.events(state.room, state.happened))
         except Problem as e:
             log.warning("room.not_announced", room=state.room["_id"], error=str(e))
-        if any(happening.event == "message.created" for happening in state.happened):
+        if any(happening.moves_counts(state.now) for happening in state.happened):
             self._unread.moved(state.room)
 
 

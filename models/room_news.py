@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from core.errors import Problem
-from core.events import Event, announce, room_channel, user_channel
+from core.events import OWN_READ, Event, announce, room_channel, user_channel
 from core.ports import Presence
 from core.tasks import apart
 from models.base import Document, Ground
@@ -55,16 +55,19 @@ class RoomNews:
         await self._ground.events.publish(events)
 
     async def read(self, room: Document, member: Document) -> None:
-        """Tell how far somebody has read: the room, and all of their own devices."""
-        shown = (await self._views.rooms([(room, member)], member["userId"]))[0]
-        events = [self._counts(room, shown, member["userId"])]
+        """Tell how far somebody has read: the room, if it is not too large, and all of their own devices."""
+        user_id = member["userId"]
+        shown = (await self._views.rooms([(room, member)], user_id))[0]
+        seen = {"userId": user_id, "seq": member["lastReadSeq"]}
         if room["memberCount"] <= MOST_RECEIPTS:
-            seen = {"userId": member["userId"], "seq": member["lastReadSeq"]}
-            events.append(announce("read", room_channel(room["_id"]), seen))
-        await self._ground.events.publish(events)
+            receipt = announce("read", room_channel(room["_id"]), seen)
+        else:
+            data = {"roomId": room["_id"], **seen}
+            receipt = Event(OWN_READ, user_channel(user_id), data, ephemeral=True)
+        await self._ground.events.publish([self._counts(room, shown, user_id), receipt])
 
     def moved(self, room: Document) -> None:
-        """Note that a room has new messages: those of its members who are here are told what is unread, soon."""
+        """Note that what is unread in a room has changed: those of its members who are here are told it, soon."""
         if room["_id"] in self._rounds:
             self._rounds[room["_id"]] = True
             return

@@ -19,6 +19,10 @@ class Happening:
     document: Document
     mentioned: Sequence[str] = ()  # whom it mentions, and did not before
 
+    def moves_counts(self, now: datetime) -> bool:
+        """Tell whether this changes what somebody has unread: a message that is new, gone, or was edited just `now`."""
+        return self.event in {"message.created", "message.deleted"} or self.document.get("editedAt") == now
+
 
 class State:
     """What `apply` of a change looks at and changes."""

@@ -8,7 +8,7 @@ import orjson
 from core import chat_bodies as bodies
 from core.chat_resources import MESSAGE, ROOM
 from core.errors import Forbidden, Unauthenticated
-from core.events import user_channel
+from core.events import OWN_READ, announce, room_channel, user_channel
 from core.permissions import Actor
 from core.validation import Json, check
 from models.stores import Stores
@@ -92,12 +92,22 @@ class ChatEndpoint(Endpoint):
 
     def _receive(self, channel: str, publication: Publication) -> None:
         """Pass on what a user is told; the counts of a room only to connections that do not hear the room itself."""
-        if publication.type != "room.unread":
+        if publication.type == OWN_READ:
+            self._pass_on_read(channel, publication)
+        elif publication.type == "room.unread":
+            room_id = orjson.loads(publication.body)["data"]["roomId"]
+            hearers = [one for one in self._node.hub.listeners(channel) if room_id not in one.place]
+            self._node.hub.send(hearers, frames.text_frame(publication.body), ephemeral=publication.ephemeral)
+        else:
             self._node.broadcast(channel, publication)
-            return
-        room_id = orjson.loads(publication.body)["data"]["roomId"]
-        hearers = [one for one in self._node.hub.listeners(channel) if room_id not in one.place]
-        self._node.hub.send(hearers, frames.text_frame(publication.body), ephemeral=publication.ephemeral)
+
+    def _pass_on_read(self, channel: str, publication: Publication) -> None:
+        """Tell those of the reader's connections that hear the room, as the room itself is not told."""
+        data = orjson.loads(publication.body)["data"]
+        event = announce("read", room_channel(data["roomId"]), data)
+        hearers = [one for one in self._node.hub.listeners(channel) if data["roomId"] in one.place]
+        frame = frames.event_frame(event.type, event.data, channel=event.channel)
+        self._node.hub.send(hearers, frame, ephemeral=True)
 
     # --- rooms ------------------------------------------------------------------------------------------------------
 

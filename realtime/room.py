@@ -73,6 +73,7 @@ class Room:
         self.pending: set[Any] = set()  # of Member
         self.last = -1
         self.name: str | None = None
+        self.is_public = False
         self.epoch = ""
         self.ended = False
         self.opening: asyncio.Task[None] | None = None
@@ -93,6 +94,7 @@ class Room:
     def begin(self, head: Document) -> None:
         """Start where the room stands: the subscription to its channel is confirmed, so all later events come."""
         self.last, self.epoch, self.name = head["offset"], head["epoch"], head["name"]
+        self.is_public = head["type"] == "public"
         self._seq, self._version = head["lastSeq"], head["version"]
         self._is_busy = False
         self._go_on()

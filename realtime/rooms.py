@@ -92,11 +92,12 @@ class Rooms:
             self._close(room)
 
     def of(self, connection: Connection, name: str) -> Subscription | None:
-        """Return a connection's subscription to a room by its id or name."""
+        """Return a connection's subscription to a room by its id or name; of one name the public room is meant."""
         found = connection.place.get(name)
         if found is not None:
             return found  # type: ignore[no-any-return]
-        return next((one for one in connection.place.values() if one.room.name == name.casefold()), None)
+        named = [one for one in connection.place.values() if one.room.name == name.casefold()]
+        return max(named, key=lambda one: one.room.is_public, default=None)
 
     # --- opening and closing ----------------------------------------------------------------------------------------
 

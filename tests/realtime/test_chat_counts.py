@@ -1,0 +1,58 @@
+"""What is unread on all of somebody's devices: told anew whenever it has changed, and in large rooms too."""
+
+from models import room_news
+from tests.api.rooms import make_room, say
+from tests.realtime.chatting import enter, subscribed
+
+
+async def test_what_is_unread_is_told_again_when_a_mention_comes_or_goes(api, marquee, ana, ben):
+    chat = await enter(marquee.port, ben)
+    message, other = await say(api, ana, "Hello"), await say(api, ana, "Hello @ben")
+    await chat.event("room.unread", unread=2, mentions=1)
+
+    await api.patch(f"/api/messages/{message['id']}", {"content": "Hello @ben"}, as_=ana)
+    await chat.event("room.unread", unread=2, mentions=2)
+    await api.patch(f"/api/messages/{message['id']}", {"content": "Hello all"}, as_=ana)
+    await chat.event("room.unread", unread=2, mentions=1)
+    await api.delete(f"/api/messages/{other['id']}", as_=ana)
+    told = await chat.event("room.unread", mentions=0)
+
+    seen = (await api.get("/api/rooms/general", as_=ben)).json
+    assert told["data"] == {"roomId": seen["id"], "unread": 2, "mentions": 0, "lastReadSeq": 0}
+    assert (seen["unread"], seen["mentions"], seen["lastReadSeq"]) == (2, 0, 0)
+    chat.close()
+
+
+async def test_in_a_large_room_reading_is_told_to_ones_own_devices_alone(api, marquee, other, ana, ben, monkeypatch):
+    monkeypatch.setattr(room_news, "MOST_RECEIPTS", 2)
+    message = await say(api, ana)
+    hers, his = await subscribed(marquee.port, ana, "general"), await subscribed(other.port, ben, "general")
+    elsewhere = await enter(other.port, ben)
+
+    await api.post("/api/rooms/general/read", {"seq": 1}, as_=ben)
+    receipt, counts = await his.event("read"), await elsewhere.event("room.unread")
+    await say(api, ana, "the last")
+    heard = await hers.until(lambda frame: frame.get("data", {}).get("content") == "the last")
+
+    room = f"room:{message['roomId']}"
+    assert receipt == {"event": "read", "channel": room, "data": {"userId": ben.id, "seq": 1}}
+    assert (counts["data"]["unread"], counts["data"]["lastReadSeq"]) == (0, 1)
+    assert [frame for frame in heard if frame.get("event") == "read"] == []
+    assert [frame for frame in await elsewhere.heard() if frame.get("event") == "read"] == []
+    for chat in (hers, his, elsewhere):
+        chat.close()
+
+
+async def test_of_two_rooms_with_one_name_the_public_one_is_left(api, marquee, ana):
+    private, public = await make_room(api, ana, "plans", "private"), await make_room(api, ana, "plans")
+    chat = await enter(marquee.port, ana)
+    for room in (private, public):
+        await chat.subscribe(room)
+
+    await chat.ask("room.unsubscribe", {"room": "plans"})
+    await say(api, ana, "not heard", room=public)
+    await say(api, ana, "heard", room=private)
+    frames = await chat.until(lambda frame: frame.get("event") == "message.created")
+
+    assert frames[-1]["data"]["content"] == "heard"
+    chat.close()
