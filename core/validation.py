@@ -64,6 +64,11 @@ class StrictValidator(cerberus.Validator):  # type: ignore[misc]
         if isinstance(value, str) and re.fullmatch(pattern, value) is None:
             self._error(field, "is not written as it has to be")
 
+    def _normalize_default(self, mapping: Json, schema: Schema, field: str) -> None:
+        """{'nullable': True}"""
+        if field not in mapping:  # Cerberus takes null for absent; here it is refused like any other wrong type
+            mapping[field] = schema[field]["default"]
+
     def _check_with_timezone(self, field: str, value: Any) -> None:
         if isinstance(value, str) and value not in _TIMEZONES:
             self._error(field, "must be an IANA time zone, like Europe/Berlin")

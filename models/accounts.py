@@ -279,7 +279,7 @@ class Accounts:
 
     async def _take_away(self, user_id: str) -> None:
         """End what a deleted account still has; again is no error."""
-        if await self._docs.get({"_id": user_id, "deletedAt": None}, projection={"_id": 1}):
+        if await self._docs.get({"_id": user_id, "deletedAt": {"$ne": None}}, projection={"_id": 1}) is None:
             return
         await self._sessions.end_all(user_id, "deleted")
         await self._workspaces.leave_all(user_id)
