@@ -5,6 +5,10 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import structlog
+
+log = structlog.get_logger("marquee.tasks")
+
 T = TypeVar("T")
 
 
@@ -15,3 +19,11 @@ def apart(work: Coroutine[Any, Any, T], *, name: str | None = None) -> "asyncio.
     "new" ids for all others, and its request id would stand in their log lines. The caller keeps the reference.
     """
     return asyncio.create_task(work, name=name, context=contextvars.Context())
+
+
+async def logged(work: Coroutine[Any, Any, Any]) -> None:
+    """Await `work`; a failure is logged and goes no further."""
+    try:
+        await work
+    except Exception:
+        log.exception("task.failed", task=getattr(work, "__qualname__", ""))

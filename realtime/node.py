@@ -22,7 +22,7 @@ from core.clock import Clock
 from core.errors import Problem
 from core.events import ACCESS_CHANGED, CONTROL, SCREEN_REVOKED, SESSIONS_REVOKED, Event
 from core.metrics import Metrics
-from core.tasks import apart
+from core.tasks import apart, logged
 from realtime import frames
 from realtime.broker import Broker
 from realtime.codes import Close
@@ -69,7 +69,7 @@ class Node:
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._presence_changed: Callable[[str], None] | None = None
-        self._is_started = False
+        self._is_started = self._is_stopped = False
         self._callbacks = [
             PeriodicCallback(self._watch, watch_ms),
             PeriodicCallback(self._renew_leases, RENEW_SECONDS * 1000, jitter=0.1),
@@ -92,7 +92,8 @@ class Node:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
         if self._last_seen and self._seen is not None:
-            await _logged(self._seen(sorted(self._last_seen)))
+            await logged(self._seen(sorted(self._last_seen)))
+        self._is_stopped = True
         await self.broker.stop()
 
     # --- publishing -------------------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ class Node:
 
     def every(self, milliseconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run `work` again and again while the node runs, never twice at once."""
-        callback = PeriodicCallback(lambda: _logged(work()), milliseconds, jitter=0.1)
+        callback = PeriodicCallback(lambda: logged(work()), milliseconds, jitter=0.1)
         self._callbacks.append(callback)
         if self._is_started:
             callback.start()
@@ -250,8 +251,11 @@ class Node:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run `work` beside everything else; a failure is logged."""
-        self._tasks.add(task := apart(_logged(work)))
+        """Run `work` beside everything else; a failure is logged. A node that has stopped starts nothing more."""
+        if self._is_stopped:
+            work.close()
+            return
+        self._tasks.add(task := apart(logged(work)))
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
@@ -291,10 +295,3 @@ class Node:
         here = {c.actor.id for c in self.hub if c.actor is not None and c.actor.kind == "user"}
         if here and self._seen is not None:
             await self._seen(sorted(here))
-
-
-async def _logged(work: Coroutine[Any, Any, Any]) -> None:
-    try:
-        await work
-    except Exception:
-        log.exception("task.failed", task=getattr(work, "__qualname__", ""))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.browser.conftest import Display
-from tests.browser.live_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/first-screen.md"

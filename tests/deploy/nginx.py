@@ -18,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench.ports import free_port
+
 FOLDER = Path(__file__).parents[2] / "deploy" / "nginx"
 
 
@@ -91,12 +93,6 @@ class Nginx:
 
 def read(response):
     return Answer(response.status, response.headers, response.read())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def render(prefix, port, upstreams, *, tls):

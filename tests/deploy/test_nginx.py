@@ -8,8 +8,9 @@ import pytest
 import tornado.websocket
 from tornado.httpclient import HTTPRequest
 
+from bench.ports import free_port
 from handlers.headers import _HELMET, API_POLICY, HSTS
-from tests.deploy.nginx import Nginx, free_port
+from tests.deploy.nginx import Nginx
 from tests.deploy.upstream import Upstream
 
 SPOOFED = {

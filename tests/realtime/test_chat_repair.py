@@ -78,6 +78,8 @@ async def test_a_repair_tells_what_a_message_has_come_to(marquee, api, cut_off, 
     await cut_off.patch(f"/api/messages/{third['id']}", {"content": "latest"}, as_=ana)
     await say(cut_off, ana, "new")
     heard = await chat.messages(4)
+    if heard[2]["data"].get("content") == "overtaken":  # the look every 2 s came just between the two
+        heard = [*heard[:2], *heard[3:], *await chat.messages(1)]
 
     assert [(m["event"], m["data"].get("content")) for m in heard] == [
         ("message.updated", "changed"),
