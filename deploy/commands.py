@@ -1,4 +1,4 @@
-"""The commands beside the server: `create-admin`, `reset-password`, `check`."""
+"""The commands beside the server: `create-admin`, `reset-password`, `restored`, `check`."""
 
 import argparse
 import getpass
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("email")
         if name == "create-admin":
             sub.add_argument("username")
+    commands.add_parser("restored", help="after MongoDB was restored: let clients load their rooms anew")
     commands.add_parser("check", help="check settings, stores and indexes")
     return top
 
@@ -32,6 +33,8 @@ async def run(asked: argparse.Namespace, stores: Stores, health: Health) -> str:
     if asked.command == "reset-password":
         await stores.accounts.set_password(asked.email, _password())
         return f"The password of {asked.email} is set, and all its sessions have ended."
+    if asked.command == "restored":
+        return f"Rooms with another past from now on: {await stores.epochs.renew()}. Clients load them anew."
     _, checks = await health.ready()
     if set(checks.values()) != {"ok"}:
         raise SettingsError("; ".join(f"{name}: {state}" for name, state in checks.items()))

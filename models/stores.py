@@ -12,6 +12,7 @@ from models.beats import Beats
 from models.blobs import Blobs
 from models.commands import Commands
 from models.emergencies import Emergencies
+from models.epochs import Epochs
 from models.files import Files
 from models.fleet import Fleet
 from models.general import General
@@ -102,6 +103,7 @@ class Stores:
         self.rooms = Rooms(ground, self.room_log, self.general, rooms, news)
         self.messages = Messages(ground, self.rooms, self.room_log, people, messages)
         self.room_sweep = RoomSweep(ground)
+        self.epochs = Epochs(ground)
 
     def _make_media(self, ground: Ground, storage: Storage) -> None:
         blobs, prober, settings = self.blobs, Prober(), ground.settings

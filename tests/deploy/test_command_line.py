@@ -43,7 +43,7 @@ def test_help_names_every_command(environ):
     status, said = run(environ, "--help")
 
     assert status == 0
-    assert all(command in said for command in ("create-admin", "reset-password", "check"))
+    assert all(command in said for command in ("create-admin", "reset-password", "restored", "check"))
 
 
 def test_an_unknown_command_is_refused(environ):
@@ -127,3 +127,15 @@ def test_an_admin_is_made_twice_and_found_with_the_newer_password(environ):
     assert run(environ, "create-admin", "ann@example.com", "ann", told=PASSWORD)[0] == 0
     assert run(environ, "create-admin", "ANN@example.com", "ann", told="another long sentence\n")[0] == 0
     assert "username" in refused(environ, "create-admin", "other@example.com", "ANN", told=PASSWORD)
+
+
+def test_after_a_restore_all_rooms_have_another_epoch(environ, marquee, io_loop):
+    rooms = marquee.ground.collection("rooms")
+    before = {room["_id"]: room["epoch"] for room in io_loop.run_sync(lambda: rooms.find({}))}
+
+    status, said = run(environ, "restored")
+
+    after = {room["_id"]: room["epoch"] for room in io_loop.run_sync(lambda: rooms.find({}))}
+    assert (status, "from now on: 1." in said) == (0, True), said
+    assert before.keys() == after.keys()
+    assert not set(before.values()) & set(after.values())
