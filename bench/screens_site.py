@@ -6,9 +6,13 @@ accounts, media and playlists come in by the API.
 
 import io
 import json
+import os
 import random
 import secrets
+import subprocess
+import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +21,19 @@ import psutil
 import pymongo
 from PIL import Image
 
-from bench.delivery_site import Site
 from bench.load import Line, request
+from bench.ports import free_port
 from core.clock import new_id
 from core.tokens import digest, screen_token
+from deploy.embedded import EmbeddedStores
 from models.pairings import _display
 from models.playback import revision
 from models.screens import new_screen
 
+ROOT = Path(__file__).parents[1]
 DATABASE = "marquee"
+RATES = ("ANONYMOUS", "LOGIN", "USER", "SCREEN", "MESSAGES", "PAIRING", "FRAMES")
+START_SECONDS = 60
 STATUSES = ("online", "online", "online", "offline", "error")
 CITIES = ("Berlin", "Lyon", "Porto", "Gent", "Turin", "Graz", "Malmö", "Cork")
 
@@ -36,18 +44,22 @@ class ScreensSite:
     From `with` to its end. `screens` are pairs of id and token.
     """
 
-    def __init__(self, count: int, *, items: int = 20) -> None:
-        self._count, self._items = count, items
+    def __init__(self, count: int, *, items: int = 20, **settings: str) -> None:
+        """`settings` are of the server's environment, by their whole names."""
+        self._count, self._items, self._settings = count, items, settings
         self._directory = tempfile.TemporaryDirectory(prefix="marquee-bench-")
         self.directory = Path(self._directory.name)
+        self._stores = EmbeddedStores(self.directory, volatile=True)
+        self._server: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
         self.screens: list[tuple[str, str]] = []
         self.token, self.owner_id, self.workspace_id, self.playlist_id = "", "", "", ""
 
     def __enter__(self) -> "ScreensSite":
-        self._site = Site(self.directory, 1)
         try:
-            self._site.start()
-            self._line = Line(self.port)
+            urls = self._stores.start_sync()
+            self.mongodb_url, self.redis_url = urls.mongodb, urls.redis
+            self._start_server()
             self._people()
             self.playlist_id = self._playlist()
             self.add_screens(self._count)
@@ -57,28 +69,44 @@ class ScreensSite:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._site.stop()
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+        self._stores.stop_sync()
         self._directory.cleanup()
 
-    @property
-    def port(self) -> int:
-        """Where the server answers."""
-        return self._site.processes[0].port
+    def _start_server(self) -> None:
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
+            **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in RATES},
+            "MARQUEE_MONGODB_URL": self.mongodb_url,
+            "MARQUEE_REDIS_URL": self.redis_url,
+            "MARQUEE_DATA_DIR": str(self.directory / "data"),
+            "MARQUEE_SECRET_KEY": secrets.token_urlsafe(32),
+            "MARQUEE_PASSWORD_PEPPER": secrets.token_urlsafe(32),
+            "MARQUEE_REGISTRATION": "open",
+            "MARQUEE_PORT": str(self.port),
+            **self._settings,
+        }
+        with (self.directory / "server.log").open("wb") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "server.py"], cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT
+            )
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            try:
+                self._line = Line(self.port)
+                if self._line.fetch(request("GET", "/readyz"))[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise TimeoutError("the server did not start")
 
     @property
     def process(self) -> psutil.Process:
         """The server's process, for its processor time and memory."""
-        return psutil.Process(self._site.processes[0].pid)
-
-    @property
-    def mongodb_url(self) -> str:
-        """Where MongoDB answers."""
-        return self._site.mongodb_url
-
-    @property
-    def redis_url(self) -> str:
-        """Where Redis answers."""
-        return f"redis://127.0.0.1:{self._site.redis.port}/0"
+        assert self._server is not None
+        return psutil.Process(self._server.pid)
 
     @property
     def database(self) -> Any:

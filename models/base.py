@@ -21,6 +21,7 @@ from core.limits import Limits
 from core.metrics import Metrics
 from core.ports import Events
 from core.settings import Settings
+from core.shared import Shared
 from models.transactions import snapshot, transact, when_there_is_a_snapshot
 
 T = TypeVar("T")
@@ -175,6 +176,7 @@ class Collection:
         self.raw = raw
         self._metrics = metrics
         self._timers: dict[str, Any] = {}
+        self._counts: Shared[int] = Shared()
 
     async def _run(self, operation: str, work: Awaitable[T], session: Session | None) -> T:
         timer = self._timers.get(operation)
@@ -225,9 +227,9 @@ class Collection:
         work = when_there_is_a_snapshot(lambda: source.aggregate(pipeline).to_list(None))
         return await self._run("snapshot", work, None)
 
-    async def count(self, query: Query, **options: Any) -> int:
-        """Return how many match."""
-        return await self._run("count", self.raw.count_documents(query, **options), None)
+    async def count(self, query: Query) -> int:
+        """Return how many match. The same counts at the same time are one: counting is the dearest part of a list."""
+        return await self._counts.of(repr(query), lambda: self._run("count", self.raw.count_documents(query), None))
 
     async def insert(self, document: Document, *, session: Session | None = None) -> Document:
         """Insert and return `document`.

@@ -54,11 +54,12 @@ class Media:
     async def list(self, asked: Listing, *, workspace_id: str | None, filters: Query, by: Actor) -> Page:
         """Return a page of the media of one workspace or of all of the caller's; `filters`: `type`, `tag`, `status`."""
         parts: list[Query] = [by.scope("media:read", workspace_id)]
-        parts += [{"tags" if name == "tag" else name: value} for name, value in filters.items()]
+        parts += [{name: value} for name, value in filters.items() if name != "tag"]
         if asked.search:
             parts.append(contains(asked.search, "name", "tags"))
         query = parts[0] if len(parts) == 1 else {"$and": parts}
-        found = await page(self._docs, query, asked, default_sort="-createdAt")
+        tag = {"tags": str(filters["tag"])} if "tag" in filters else {}
+        found = await page(self._docs, query, asked, default_sort="-createdAt", exact=tag)
         counts = await self._playlist_counts([each["_id"] for each in found.items])
         return Page([self._dress(each, counts) for each in found.items], found.next, found.total)
 

@@ -4,8 +4,10 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from core.errors import Invalid
@@ -35,17 +37,25 @@ class Page:
 
 
 async def page(
-    collection: Collection, query: Query, asked: Listing, *, default_sort: str, projection: Query | None = None
+    collection: Collection,
+    query: Query,
+    asked: Listing,
+    *,
+    default_sort: str,
+    projection: Query | None = None,
+    exact: Mapping[str, str] = MappingProxyType({}),
 ) -> Page:
     """Return a page in keyset order: by the sort field, then by `_id`, both in one direction.
 
-    Names are compared without regard to case; an index with the NAMES collation serves such a list.
+    Names are compared without regard to case; an index with the NAMES collation serves such a list. It would
+    compare every plain string of the query so: fields that people filled in come as `exact`.
     """
     sort = asked.sort or default_sort
     field, direction = sort.lstrip("-"), -1 if sort.startswith("-") else 1
     options: Document = {"collation": NAMES} if field in {"name", "username"} else {}
     after = _after(asked.cursor, sort, field, direction) if asked.cursor else {}
-    narrowed = {"$and": [query, after]} if after else query
+    query, chosen = {**query, **exact}, {**query, **(_patterns(exact) if options else exact)}
+    narrowed = {"$and": [chosen, after]} if after else chosen
     found = await collection.find(
         narrowed,
         sort=[(field, direction), ("_id", direction)],
@@ -57,6 +67,11 @@ async def page(
     items = found[: asked.limit]
     total = len(items) if not more and not after else await collection.count(query)
     return Page(items, _cursor(items[-1], sort, field) if more else None, total)
+
+
+def _patterns(exact: Mapping[str, str]) -> Query:
+    """Return the query for exactly these strings, whatever the collation: patterns know none, and no index either."""
+    return {name: {"$regex": rf"\A{re.escape(value)}\z"} for name, value in exact.items()}
 
 
 def page_of(items: list[Document], asked: Listing, field: str) -> Page:

@@ -7,7 +7,6 @@ never ahead of a fresh read.
 
 import asyncio
 import builtins
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -86,11 +85,10 @@ class Screens:
         """
         query: Document = by.scope("screens:read", workspace_id)
         query |= {name: value for name, value in filters.items() if name != "tag"}
-        if "tag" in filters:  # as a pattern: lists by name compare plain strings without regard to case
-            query["tags"] = {"$regex": rf"\A{re.escape(str(filters['tag']))}\z"}
         if asked.search:
             query |= contains(asked.search, "name", "location", "tags")
-        found = await page(self._docs, query, asked, default_sort="name")
+        tag = {"tags": str(filters["tag"])} if "tag" in filters else {}
+        found = await page(self._docs, query, asked, default_sort="name", exact=tag)
         return Page(await self._dressed(found.items), found.next, found.total)
 
     async def history(self, screen_id: str, asked: Listing, *, by: Actor) -> Page:

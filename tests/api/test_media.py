@@ -331,6 +331,8 @@ async def test_media_are_listed_filtered_searched_and_paged(api, editor, workspa
     assert await names("sort=name") == ["film.mp4", "Poster blue.jpg", "Poster green.jpg", "Poster red.jpg"]
     assert await names("type=video") == ["film.mp4"]
     assert await names("tag=t1") == ["Poster green.jpg"]
+    assert await names("tag=t1&sort=name") == ["Poster green.jpg"]
+    assert await names("tag=T1&sort=name") == []  # names are compared without regard to case, tags are not
     assert await names("search=POSTER%20r") == ["Poster red.jpg"]
     assert await names("status=failed") == []
     assert await names("sort=-bytes&limit=1") in (

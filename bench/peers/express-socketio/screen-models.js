@@ -40,6 +40,7 @@ const screen = new Schema(
 );
 screen.index({ workspaceId: 1, name: 1, _id: 1 }, { collation: names });
 for (const field of ["status", "lastSeenAt", "createdAt"]) screen.index({ workspaceId: 1, [field]: 1, _id: 1 });
+screen.index({ workspaceId: 1, inSync: 1 });
 screen.index({ workspaceId: 1, tags: 1 });
 screen.index({ playlistId: 1 });
 export const Screen = mongoose.model("Screen", screen);
