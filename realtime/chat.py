@@ -24,6 +24,7 @@ from realtime.rooms import Rooms
 from realtime.shared import Gate
 from realtime.subscribing import Subscriber
 from realtime.typing import Typing
+from realtime.unread import Unread
 
 Data = Mapping[str, Any] | None
 
@@ -42,6 +43,7 @@ class ChatEndpoint(Endpoint):
         self._rooms = rooms
         self._subscriber = Subscriber(node, rooms, stores.room_feed, stores.rooms)
         self._typing = Typing(node)
+        self._unread = Unread(node)
         node.listen("user", self._receive)
         rooms.on_inside(NEWS, presence.pass_on)
         self.frames = self._room_frames() | self._message_frames()
@@ -95,9 +97,7 @@ class ChatEndpoint(Endpoint):
         if publication.type == OWN_READ:
             self._pass_on_read(channel, publication)
         elif publication.type == "room.unread":
-            room_id = orjson.loads(publication.body)["data"]["roomId"]
-            hearers = [one for one in self._node.hub.listeners(channel) if room_id not in one.place]
-            self._node.hub.send(hearers, frames.text_frame(publication.body), ephemeral=publication.ephemeral)
+            self._unread.take(channel, publication)
         else:
             self._node.broadcast(channel, publication)
 

@@ -1,5 +1,9 @@
 """What is unread on all of somebody's devices: told anew whenever it has changed, and in large rooms too."""
 
+import asyncio
+import time
+
+from core.events import announce, user_channel
 from models import room_news
 from tests.api.rooms import make_room, say
 from tests.realtime.chatting import enter, subscribed
@@ -20,6 +24,41 @@ async def test_what_is_unread_is_told_again_when_a_mention_comes_or_goes(api, ma
     seen = (await api.get("/api/rooms/general", as_=ben)).json
     assert told["data"] == {"roomId": seen["id"], "unread": 2, "mentions": 0, "lastReadSeq": 0}
     assert (seen["unread"], seen["mentions"], seen["lastReadSeq"]) == (2, 0, 0)
+    chat.close()
+
+
+async def test_counts_of_a_room_come_at_most_once_a_second_and_end_right(api, marquee, other, ana, ben):
+    for number in range(8):
+        await say(api, ana, f"{number}")
+    reading, idle = await subscribed(marquee.port, ben, "general"), await enter(other.port, ben)
+    began = time.monotonic()
+    for seq in range(1, 9):
+        await reading.ask("read", {"room": "general", "seq": seq})
+        await say(api, ana, "more")
+
+    frames = await idle.until(lambda frame: frame.get("data", {}).get("unread") == 8)
+    told = [frame["data"] for frame in frames if frame.get("event") == "room.unread"]
+    assert told[-1]["lastReadSeq"] == 8
+    assert len(told) <= 2 + time.monotonic() - began
+    for chat in (reading, idle):
+        chat.close()
+
+
+async def test_counts_that_were_overtaken_are_not_told(api, marquee, ben):
+    chat = await enter(marquee.port, ben)
+
+    def counts(seq, unread):
+        data = {"roomId": "room", "unread": unread, "mentions": 0, "lastReadSeq": seq}
+        return announce("room.unread", user_channel(ben.id), data)
+
+    await marquee.node.publish([counts(5, 0)])
+    assert (await chat.event("room.unread", roomId="room"))["data"]["lastReadSeq"] == 5
+    await marquee.node.publish([counts(5, 2), counts(0, 5), counts(5, 1)])
+    told = await chat.event("room.unread", roomId="room")
+    await asyncio.sleep(1.2)
+
+    assert (told["data"]["lastReadSeq"], told["data"]["unread"]) == (5, 2)
+    assert [frame for frame in await chat.heard() if frame.get("event") == "room.unread"] == []
     chat.close()
 
 
