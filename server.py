@@ -30,7 +30,7 @@ from handlers.base import Edge
 from handlers.door import Door
 from handlers.leaving import answered
 from jobs import schedule
-from models import base, indexes
+from models import base, client, indexes
 from models.health import Health
 from models.storage.opening import open_storage
 from models.stores import Stores
@@ -49,7 +49,7 @@ class Marquee:
         self.settings = settings
         self.clock = clock or Clock()
         self.metrics = Metrics()
-        self.mongo = base.connect(settings.mongodb_url or "")
+        self.mongo = client.connect(settings.mongodb_url or "")
         self.redis = breaker.Breaker(breaker.connect(settings.redis_url or ""), self.clock, metrics=self.metrics)
         self.limits = Limits(self.redis, settings.redis_prefix, settings, self.clock)
         self.passwords = Passwords(settings.password_pepper, cost=password_cost)
@@ -102,7 +102,7 @@ class Marquee:
         await self.http.close_all_connections()
         self.passwords.close()
         await self.redis.client.aclose()
-        self.mongo.close()
+        client.close(self.mongo)
 
 
 async def serve(settings: Settings, _asked: argparse.Namespace) -> None:

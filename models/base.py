@@ -30,9 +30,8 @@ Query = Mapping[str, Any]
 Session = AsyncIOMotorClientSession
 Sort = Sequence[tuple[str, int]]
 
-OPERATION_MS = 4000  # an answer is due within 5 s whatever MongoDB does; an election takes less
-DEADLINE_SECONDS = 4.5  # the same with the wait for one of Motor's few threads: all may hang on a store that is away
-POOL = 100
+# An operation's (models/client.py) with the wait for one of Motor's few threads: all may hang on a store that is away.
+DEADLINE_SECONDS = 4.5
 
 # What MongoDB may say when it is away, stepping down or too slow: all undecided for a write.
 _AWAY = (
@@ -51,26 +50,6 @@ class Duplicate(Exception):
     def __init__(self, fields: frozenset[str]) -> None:
         super().__init__(", ".join(sorted(fields)))
         self.fields = fields
-
-
-def connect(url: str) -> "AsyncIOMotorClient[Document]":
-    """Return a client with a deadline on every operation and a bounded queue for connections.
-
-    Writes are acknowledged by the majority, with the journal.
-    """
-    return AsyncIOMotorClient(
-        url,
-        tz_aware=True,
-        timeoutMS=OPERATION_MS,  # for finding a server too: it outdoes serverSelectionTimeoutMS
-        waitQueueTimeoutMS=2000,
-        connectTimeoutMS=2000,
-        maxPoolSize=POOL,
-        w="majority",
-        journal=True,
-        retryWrites=True,
-        retryReads=True,
-        appname="marquee",
-    )
 
 
 @dataclass(frozen=True, slots=True)
