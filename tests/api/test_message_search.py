@@ -84,6 +84,15 @@ async def test_search_is_narrowed_by_author_and_time(api, ana, ben, clock):
     assert contents(await search(api, ana, "apple", f"&before={middle}")) == ["apple by ana"]
 
 
+async def test_what_was_written_at_the_very_time_is_not_before_it(api, ana):
+    message = await say(api, ana, "apple")
+    just_after = message["createdAt"][:-1] + "999Z"  # cut to milliseconds: the same moment
+
+    assert contents(await search(api, ana, "apple", f"&before={message['createdAt']}")) == []
+    assert contents(await search(api, ana, "apple", f"&before={just_after}")) == []
+    assert contents(await search(api, ana, "apple", "&before=2100-01-01T00:00:00Z")) == ["apple"]
+
+
 async def test_pages_hold_the_newest_first_over_all_rooms(api, ana, ben, clock):
     rooms = ["general", await make_room(api, ana, "hall"), await make_room(api, ana, "attic", "private")]
     for n in range(12):
