@@ -5,7 +5,7 @@ import json
 import pytest
 
 from handlers.endpoint import parameters
-from tests.attacks import hostile
+from tests.attacks.input import hostile
 from tests.contract.test_every_route import address, caller
 from tests.contract.test_matrix import ROUTES
 from tests.contract.things import BODIES

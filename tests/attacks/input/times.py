@@ -1,4 +1,4 @@
-"""How many examples an attack tries: few with the suite, MARQUEE_ATTACK times as many by `python -m bench.attack`."""
+"""How many examples an attack tries: few with the suite, MARQUEE_ATTACK times as many in the long form."""
 
 import os
 

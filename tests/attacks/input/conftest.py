@@ -1,0 +1,61 @@
+"""What attacks by input stand on: a server whose limits are out of the way, and looks at its stores and its log."""
+
+import logging
+from dataclasses import replace
+
+import bson
+import pytest
+import structlog
+
+from core.settings import Rate
+from tests.contract.test_matrix import actors, things
+
+__all__ = ["actors", "things"]  # fixtures
+MANY = Rate(1_000_000, 900)
+# What changes by asking at all: answers kept under keys, and who was seen when.
+RESTLESS = {"idempotency", "jobs"}
+
+
+@pytest.fixture
+def settings(settings):
+    return replace(settings, rate_login=MANY, rate_messages=MANY, rate_pairing=MANY, rate_frames=MANY)
+
+
+@pytest.fixture(autouse=True)
+def defects():
+    """Hold that no test here finds a defect of ours: nothing is logged as one, by us or by Tornado."""
+    heard = _Heard()
+    root = logging.getLogger()
+    root.addHandler(heard)
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    root.removeHandler(heard)
+    found = [line for line in lines if "defect" in line["event"] or "exc_info" in line]
+    assert not found, found
+    assert not heard.errors, heard.errors
+
+
+class _Heard(logging.Handler):
+    """Keeps what Tornado and asyncio log as errors."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.errors = []
+
+    def emit(self, record):
+        self.errors.append(self.format(record))
+
+
+@pytest.fixture
+def stored(_databases, settings):
+    """Return all that the database holds, by collection, to be compared with a later look."""
+    database = _databases[0][settings.mongodb_database]
+
+    def look():
+        return {
+            name: sorted(bson.encode(document) for document in database[name].find())
+            for name in database.list_collection_names()
+            if name not in RESTLESS
+        }
+
+    return look
