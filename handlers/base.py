@@ -6,12 +6,14 @@
 Handlers translate and nothing else: they call `self.stores` with `by=self.actor`.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import structlog
 
 from core import errors
+from core.deadline import ANSWER_SECONDS, answer_due
 from core.limits import Window
 from core.shapes import Shape
 from core.validation import Json
@@ -26,6 +28,8 @@ __all__ = ["ApiHandler", "BaseHandler", "Edge", "NotFoundHandler", "asked", "enc
 
 class ApiHandler(BaseHandler):
     """A REST handler: subclasses declare methods with `@endpoint` and call the stores."""
+
+    answer_seconds = ANSWER_SECONDS  # what is left of it when it is known who asks
 
     async def prepare(self) -> None:
         """Decide who asks and whether they may, before a byte of the body is read."""
@@ -42,7 +46,10 @@ class ApiHandler(BaseHandler):
         declaration = declared(type(self)).get("get" if method == "HEAD" else method.lower())
         if declaration is None:
             raise errors.MethodNotAllowed(self.allowed_methods())
-        await self._admit(declaration)
+        began = time.monotonic()
+        async with answer_due():
+            await self._admit(declaration)
+        self.answer_seconds = max(ANSWER_SECONDS - (time.monotonic() - began), 0)  # the body's way is the sender's time
         if declaration.upload is None:
             requests.refuse_encoding(self.request)
             self._refuse_large()
@@ -105,11 +112,11 @@ class ApiHandler(BaseHandler):
     ) -> None:
         """Run a declared method with what was declared, and answer with what it returns."""
         given: dict[str, Any] = dict(path)
-        query = requests.read_query(self.request, declaration.query)
+        query = requests.read_query(self.request, declaration.query or {}, declaration.read_query)
         if declaration.query is not None:
             given["query"] = query
         if declaration.upload is None and self.request.method in {"POST", "PUT", "PATCH"}:
-            body = requests.read_json(self.request, bytes(self._raw), declaration.body or {})
+            body = requests.read_json(self.request, bytes(self._raw), declaration.read_body)
             if declaration.body is not None:
                 given["body"] = body
 
@@ -117,10 +124,12 @@ class ApiHandler(BaseHandler):
             returned = await method(self, **given)
             return returned if isinstance(returned, Answer) else Answer(returned)
 
-        if self.request.method == "POST" and declaration.idempotent and "Idempotency-Key" in self.request.headers:
-            await self._serve_once(declaration, run, given)
-        else:
-            self.answer(declaration, await run())
+        # What was uploaded is looked at for as long as that takes; the stores' steps have their deadlines all the same.
+        async with answer_due(self.answer_seconds if declaration.upload is None else None):
+            if self.request.method == "POST" and declaration.idempotent and "Idempotency-Key" in self.request.headers:
+                await self._serve_once(declaration, run, given)
+            else:
+                self.answer(declaration, await run())
 
     async def _serve_once(
         self, declaration: Declaration, run: Callable[[], Awaitable[Answer]], given: Mapping[str, Any]

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.permissions import EVERY_GRANT
+from core.quick import reader_of_any
 from core.shapes import Shape
-from core.validation import Schema, ident, whole
+from core.validation import Json, Schema, ident, whole
 
 METHODS = ("get", "post", "put", "patch", "delete")
 NEEDS = frozenset({"nobody", "user", "admin", "screen"}) | EVERY_GRANT
@@ -38,7 +39,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What `@endpoint` was told. `counted` is False for calls that no rate limit counts."""
+    """What `@endpoint` was told. `counted` is False for calls that no rate limit counts.
+
+    `read_body` and `read_query` let through what the schemas do, or raise Invalid.
+    """
 
     needs: str
     body: Schema | None
@@ -55,6 +59,8 @@ class Declaration:
     content_type: str
     summary: str
     description: str
+    read_body: Callable[[Any], Json]
+    read_query: Callable[[Any], Json]
 
 
 def endpoint(
@@ -108,6 +114,8 @@ def endpoint(
             content_type=content_type,
             summary=summary.rstrip("."),
             description=" ".join(rest.split()),
+            read_body=reader_of_any(body or {}, what="body"),
+            read_query=reader_of_any(query or {}, what="query"),
         )
 
         @functools.wraps(method)

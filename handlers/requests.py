@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -10,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 
 from core.errors import Invalid, UnsupportedType
 from core.settings import Network
-from core.validation import Json, Schema, check, parse_json
+from core.validation import Json, Schema, parse_json
 
 MAX_JSON = 256 * 1024
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -83,8 +84,11 @@ def bearer(request: HTTPServerRequest) -> str | None:
     return token.strip() if len(values) == 1 and scheme.lower() == "bearer" else ""
 
 
-def read_query(request: HTTPServerRequest, schema: Schema | None) -> Json:
-    """Return the query's parameters as `schema` types them. Unknown, repeated or malformed ones raise Invalid."""
+def read_query(request: HTTPServerRequest, rules: Schema, read: Callable[[Any], Json]) -> Json:
+    """Return the query's parameters as `rules` type them and `read` checks them.
+
+    Unknown, repeated or malformed ones raise Invalid.
+    """
     given: Json = {}
     for pair in filter(None, request.query.split("&")):
         raw_name, _, raw_value = pair.partition("=")
@@ -92,9 +96,7 @@ def read_query(request: HTTPServerRequest, schema: Schema | None) -> Json:
         if name in given:
             raise Invalid.field(name[:100], "is given twice")
         given[name] = value
-    rules = schema or {}
-    typed = {name: _typed(value, rules.get(name, {}).get("type")) for name, value in given.items()}
-    return check(typed, rules, what="query")
+    return read({name: _typed(value, rules.get(name, {}).get("type")) for name, value in given.items()})
 
 
 def _decode(raw: str) -> str:
@@ -118,14 +120,14 @@ def refuse_encoding(request: HTTPServerRequest) -> None:
         raise UnsupportedType(detail="Bodies are taken without a content encoding.")
 
 
-def read_json(request: HTTPServerRequest, raw: bytes, schema: Schema) -> Json:
-    """Return the JSON body as `schema` lets it through; an absent body equals `{}`."""
+def read_json(request: HTTPServerRequest, raw: bytes, read: Callable[[Any], Json]) -> Json:
+    """Return the JSON body as `read` lets it through; an absent body equals `{}`."""
     if not raw:
-        return check({}, schema)
+        return read({})
     kind, _, parameter = request.headers.get("Content-Type", "").partition(";")
     if kind.strip().lower() != "application/json":
         raise UnsupportedType(detail="Send the body as application/json.")
     charset = parameter.strip().lower().removeprefix("charset=").strip('"')
     if charset not in {"", "utf-8", "utf8"}:
         raise UnsupportedType(detail="JSON is UTF-8.")
-    return check(parse_json(raw), schema)
+    return read(parse_json(raw))

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from core import resources
+from core import quick, resources
 from core.errors import Problem
 from core.events import announce, control, screen_channel
 from core.reports import COMMAND_RESULT, HEARTBEAT
 from core.validation import Json, ident
-from realtime import frames, quick
+from realtime import frames
 from realtime.codes import Close
 from realtime.connection import Connection
 from realtime.endpoint import Endpoint, FrameType

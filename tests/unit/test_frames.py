@@ -9,11 +9,12 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
+from core import quick
 from core.errors import Invalid, Malformed, NotFound, Problem, RateLimited
 from core.events import Event
 from core.reports import COMMAND_RESULT, HEARTBEAT
 from core.validation import ident
-from realtime import frames, quick
+from realtime import frames
 from realtime.dispatch import AUTH, PING
 from realtime.endpoint import FrameType
 from realtime.publication import Publication, unpack

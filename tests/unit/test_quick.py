@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import quick
 from core.errors import Invalid
 from core.reports import HEARTBEAT
-from core.validation import check, text, whole
-from realtime import quick
+from core.validation import TIMEZONE, USERNAME, check, choice, ident, moment, text, whole
 
 read = quick.reader(HEARTBEAT)
 FULL = json.loads(
@@ -72,7 +72,17 @@ def test_an_empty_beat_is_good():
 
 
 @pytest.mark.parametrize(
-    "schema", [{"a": whole(1, 2)}, {"a": {"type": "string", "regex": "x"}}, {"a": {"type": "list"}}]
+    "schema",
+    [
+        {"a": {"type": "list"}},
+        {"a": {"type": "dict", "default": {}}},
+        {"a": {"type": "dict", "schema": {}, "default": {}}},
+        {"a": TIMEZONE},
+        {"a": {"type": "string", "coerce": str}},
+        {"a": {"type": "datetime"}},
+        {"a": {"type": "number", "min": 1}},
+        {"a": {"type": "string", "empty": False}},
+    ],
 )
 def test_a_schema_that_it_does_not_know_is_refused_at_the_start(schema):
     with pytest.raises(ValueError, match="not known"):
@@ -85,3 +95,44 @@ def test_required_fields_are_asked_for():
     assert reader({"a": "x"}) == {"a": "x"}
     with pytest.raises(Invalid):
         reader({})
+
+
+QUERY = {
+    "limit": {**whole(1, 100), "default": 50},
+    "offset": whole(0, 2**63 - 1, nullable=True),
+    "status": choice("online", "offline"),
+    "inSync": {"type": "boolean", "default": False},
+    "at": moment(),
+    "id": ident(required=True),
+    "search": text(1, 200),
+    "username": USERNAME,
+}
+values = st.one_of(
+    odd, st.integers(-2, 102), st.sampled_from(["online", "a b", "a.b-c_9", "a\n", "2026-01-31T08:00:00Z"])
+)
+queries = st.fixed_dictionaries({}, optional=dict.fromkeys((*QUERY, "more"), values))
+
+
+@settings(max_examples=600, deadline=None, database=None)
+@given(queries)
+def test_it_answers_queries_and_bodies_as_the_strict_validator_does(given_query):
+    quickly = quick.reader(QUERY, what="query")
+
+    assert outcome(quickly, given_query) == outcome(lambda data: check(data, QUERY, what="query"), given_query)
+
+
+def test_good_queries_never_need_the_strict_one(monkeypatch):
+    monkeypatch.setattr(quick, "check", None)
+    good = {"limit": 5, "status": "online", "inSync": True, "id": "x", "search": "a b", "username": "a.b-c_9"}
+
+    assert quick.reader(QUERY)(good) == good
+    assert quick.reader(QUERY)({"id": "x"}) == {"id": "x", "limit": 50, "inSync": False}
+
+
+@pytest.mark.parametrize("body", [None, [], 3, "x", {"a": ["x"]}, {"a": [1]}, {}])
+def test_a_schema_that_it_does_not_know_goes_to_the_strict_one_whole(body):
+    schema = {"a": {"type": "list", "schema": ident(), "required": True}}
+
+    strictly = outcome(lambda data: check(data, schema, what="body"), body)
+
+    assert outcome(quick.reader_of_any(schema, what="body"), body) == strictly
