@@ -115,6 +115,8 @@ class Subscriber:
         assert connection.actor is not None
         name = asked["room"].casefold()
         known = asked["room"] if _ID.fullmatch(asked["room"]) else self._names.get(name)
+        if known != asked["room"] and known in connection.place:
+            known = None  # entering ends what is subscribed there: only when the name is still that room's
         if known is not None:
             try:
                 entered = await self._read(connection, known, asked)

@@ -296,6 +296,17 @@ async def test_settings_have_a_version_and_are_told(api, ana, ben, heard):
     assert (await api.get("/api/rooms/hall", as_=ben)).json["topic"] == "New"
 
 
+async def test_a_room_that_was_changed_meanwhile_is_not_deleted(api, ana):
+    room = await make_room(api, ana, "lobby")
+    path = f"/api/rooms/{room['id']}"
+    await api.patch(path, {"topic": "We need this"}, as_=ana)
+
+    late = await api.delete(path, as_=ana, headers={"If-Match": '"1"'})
+    now = await api.delete(path, as_=ana, headers={"If-Match": '"2"'})
+
+    assert (late.status, late.code, now.status) == (412, "version_mismatch", 204)
+
+
 async def test_an_archived_room_is_read_only(api, ana, ben):
     room = await make_room(api, ana)
     message = await say(api, ana, room=room)

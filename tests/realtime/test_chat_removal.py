@@ -198,6 +198,22 @@ async def test_a_name_that_went_to_another_room_means_that_one(api, marquee, ana
     second.close()
 
 
+async def test_a_room_that_lost_its_name_to_another_is_heard_on(api, marquee, ana, ben):
+    old = await make_room(api, ana, "news")
+    chat = await subscribed(marquee.port, ben, "news")
+    await api.patch(f"/api/rooms/{old['id']}", {"name": "old-news"}, as_=ana)
+    new = await make_room(api, ana, "news")
+
+    entry = await chat.subscribe("news")
+    await say(api, ana, "in the new room", room=new)
+    await chat.event("message.created", roomId=new["id"])
+    await say(api, ana, "in the old room", room=old)
+
+    assert entry["roomId"] == new["id"]
+    assert (await chat.event("message.created"))["data"]["content"] == "in the old room"
+    chat.close()
+
+
 async def test_a_closed_connection_leaves_no_room_behind(api, marquee, ana):
     rooms = [await make_room(api, ana, f"room-{n}") for n in range(3)]
     chat = await enter(marquee.port, ana)
