@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 ANSWER_SECONDS = 6.0  # above the 4 s after which the server answers that an outcome is unknown
 _PASSWORD = "a long sentence for the verifier"
 _LOST = (OSError, TimeoutError, HTTPClientError)
+_NARROW = 65_536  # bytes that the kernel takes for a connection that is not read: it would offer some MB by itself
 
 
 class Lost(Exception):
@@ -91,9 +93,25 @@ class Person:
 class Line:
     """One chat connection."""
 
-    def __init__(self, socket: WebSocketClientConnection) -> None:
-        self.socket = socket
+    def __init__(self, connection: WebSocketClientConnection) -> None:
+        self.socket = connection
         self._asked = 0
+
+    def narrow(self) -> None:
+        """Let the kernel take little for this connection, so that the server soon notices when nobody reads it."""
+        stream = self._stream()
+        if stream is not None and not stream.closed():
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW)
+
+    def hang_up(self) -> None:
+        """Close the connection at once, without the good-byes that one who does not read would wait for."""
+        stream = self._stream()
+        self.socket.close()
+        if stream is not None:
+            stream.close()
+
+    def _stream(self) -> Any:
+        return getattr(self.socket.protocol, "stream", None)
 
     async def read(self, seconds: float | None = None) -> dict[str, Any]:
         """Return the next frame. Raises Lost."""
@@ -123,5 +141,5 @@ class Line:
         return reply
 
 
-async def _awaited(socket: WebSocketClientConnection) -> str | bytes | None:
-    return await socket.read_message()
+async def _awaited(connection: WebSocketClientConnection) -> str | bytes | None:
+    return await connection.read_message()

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.delivery_client import Line, Lost, Person
+from bench.delivery_client import ANSWER_SECONDS, Line, Lost, Person
+
+_MOST_LOOKING = 4  # at once, so that a burst of events is no flood of requests
 
 
 @dataclass
@@ -41,31 +44,57 @@ async def load(person: Person, room: str) -> Held:
 
 
 class Reader:
-    """Hears all rooms and applies what comes as docs/events.md tells clients to; notes what breaks a promise."""
+    """Hears all rooms and applies what comes as docs/events.md tells clients to; notes what breaks a promise.
 
-    def __init__(self, person: Person, rooms: Sequence[str], faults: list[str]) -> None:
-        self.person, self._rooms, self._faults = person, rooms, faults
+    Of the events that it hears a share of `looks` is looked up at once, by REST on any process: what somebody is told
+    of is there for everybody.
+    """
+
+    def __init__(self, person: Person, rooms: Sequence[str], faults: list[str], looks: float) -> None:
+        self.person, self._rooms, self._faults, self._looks = person, rooms, faults, looks
         self.held = {room: Held() for room in rooms}
-        self.resumes = self.reloads = 0
-        self.thawed = asyncio.Event()
+        self.breaks = self.full_loads = self.too_slow = self.looked = 0
+        self.thawed, self.present = asyncio.Event(), asyncio.Event()
         self.thawed.set()
+        self.present.set()
+        self.is_away = False
         self.line: Line | None = None
         self.left: list[Line] = []  # connections that it left without closing them
         self._last: dict[str, int] = {}
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Read, and come back after every break, until cancelled."""
         while True:
+            self.is_away = not self.present.is_set()
+            await self.present.wait()
+            self.is_away = False
             self.line, self._last = await self.person.connect(), {}
+            self.line.narrow()
             try:
                 await self._subscribe(self.line)
-                while True:
+                while self.present.is_set():
                     await self.thawed.wait()
                     self.hear(await self.line.read())
-            except Lost:
-                if self.line is not None and self.line not in self.left:
-                    self.line.socket.close()
-                self.resumes += 1
+            except Lost as e:
+                self.too_slow += "4408" in str(e)
+                self.breaks += 1
+            self.hang_up()
+
+    async def stop(self) -> None:
+        """Let the looks that are under way end, and close the connections, the left ones too."""
+        if self._looking:
+            await asyncio.wait(self._looking, timeout=ANSWER_SECONDS)
+        for look in self._looking:
+            look.cancel()
+        self.hang_up()
+        for line in self.left:
+            line.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection, but none that was left."""
+        if self.line is not None and self.line not in self.left:
+            self.line.hang_up()
 
     def leave(self) -> None:
         """Go deaf on this connection without closing it, and come back on another: a half-open socket."""
@@ -96,10 +125,9 @@ class Reader:
         room = entry["roomId"]
         self._last[room] = entry["offset"]
         if self.held[room].epoch is None or not entry["recovered"]:
+            self.full_loads += self.held[room].epoch is not None
             self.held[room].epoch = None
-            held = await load(self.person, room)
-            self.held[room] = held
-            self.reloads += 1
+            self.held[room] = await load(self.person, room)
         held = self.held[room]
         for message in entry["messages"]:
             held.take(message)
@@ -120,7 +148,23 @@ class Reader:
             if frame["data"]["rev"] != offset:
                 self._faults.append(f"{self.person.name}: the event {offset} has rev {frame['data']['rev']}")
             held.take(frame["data"])
+            if len(self._looking) < _MOST_LOOKING and self.person.chance.random() < self._looks:
+                look = asyncio.create_task(self._look(frame["data"]))
+                self._looking.add(look)
+                look.add_done_callback(self._looking.discard)
         held.offset = max(held.offset, offset)
+
+    async def _look(self, told: dict[str, Any]) -> None:
+        """Read a message that an event has told of: whoever answers, it is there, in this state or a later one."""
+        with suppress(Lost):
+            status, there = await self.person.call("GET", f"/api/messages/{told['id']}")
+            if status == 401:
+                await self.person.renew()
+                return
+            self.looked += 1
+            if status != 200 or there["rev"] < told["rev"]:
+                found = f"at {there['rev']}" if status == 200 else f"answered with {status}"
+                self._faults.append(f"{self.person.name}: told of {told['id']} at {told['rev']}, which is {found}")
 
 
 async def _deaf(_seconds: float | None = None) -> dict[str, Any]:

@@ -8,11 +8,16 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.ports import free_port
 from deploy.embedded import EmbeddedStores
+
+if TYPE_CHECKING:
+    from bench.attack_stores import MongoDB
 
 ROOT = Path(__file__).parents[1]
 _START_SECONDS = 60
@@ -84,6 +89,9 @@ class Process:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2):
                     return
+            except urllib.error.HTTPError as answer:
+                answer.close()
+                time.sleep(0.05)
             except OSError:
                 time.sleep(0.05)
         raise TimeoutError(f"a server process did not start: {self._log.read_text()[-2000:]}")
@@ -99,6 +107,14 @@ class Process:
         if self._process is not None:
             self._process.send_signal(number)
 
+    def metrics(self) -> str:
+        """Return its page of metrics, nothing while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+                return str(page.read().decode())
+        except OSError:
+            return ""
+
     def kill(self) -> None:
         """End it as `kill -9` does, stopped or not."""
         if self._process is not None:
@@ -110,35 +126,34 @@ class Process:
 class Site:
     """MongoDB, Redis and `count` server processes under `directory`, from `start` to `stop`."""
 
-    def __init__(self, directory: Path, count: int, command: list[str] | None = None) -> None:
-        """`command` starts one process of the server; another one than `server.py` is for planted bugs."""
+    def __init__(
+        self, directory: Path, count: int, command: list[str] | None = None, mongodb: "MongoDB | None" = None
+    ) -> None:
+        """`command` starts one process of the server; another one than `server.py` is for planted bugs.
+
+        `mongodb` is a replica set whose members may be killed, not started yet; without one there is a mongod that
+        nothing happens to.
+        """
         self._stores = EmbeddedStores(directory, redis=False, volatile=True)
         self._directory, self._count = directory, count
         self._command = command or [sys.executable, "server.py"]
+        self.mongodb = mongodb
         self.redis = Redis(directory)
         self.processes: list[Process] = []
-        self.mongodb_url = ""  # from the start on
 
-    def start(self) -> None:
-        """Start everything; returns when all processes are ready."""
-        self.mongodb_url = self._stores.start_sync().mongodb
+    def start(self, redis_port: int | None = None) -> None:
+        """Start everything; returns when all processes are ready. `redis_port` is the way to Redis, if not its own."""
         self.redis.start()
-        environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
-            **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in _RATES},
-            "MARQUEE_MONGODB_URL": self.mongodb_url,
-            "MARQUEE_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
-            "MARQUEE_DATA_DIR": str(self._directory / "data"),
-            "MARQUEE_SECRET_KEY": secrets.token_urlsafe(32),
-            "MARQUEE_PASSWORD_PEPPER": secrets.token_urlsafe(32),
-            "MARQUEE_REGISTRATION": "open",
-            "MARQUEE_LOG_LEVEL": "info",
-        }
-        for number in range(self._count):
-            process = Process(self._command, environ, self._directory / f"server-{number}.log")
-            self.processes.append(process)
+        environ = self._environ(self._start_mongodb(), redis_port or self.redis.port)
+        logs = [self._directory / f"server-{number}.log" for number in range(self._count)]
+        self.processes = [Process(self._command, environ, log) for log in logs]
+        for process in self.processes[:1]:  # it builds the indexes
             process.start()
-            process.wait()  # the first one builds the indexes
+            process.wait()
+        for process in self.processes[1:]:
+            process.start()
+        for process in self.processes[1:]:
+            process.wait()
 
     def stop(self) -> None:
         """End everything, whatever state the faults have left it in."""
@@ -146,3 +161,24 @@ class Site:
             process.kill()
         self.redis.kill()
         self._stores.stop_sync()
+        if self.mongodb is not None:
+            self.mongodb.stop()
+
+    def _start_mongodb(self) -> str:
+        if self.mongodb is None:
+            return self._stores.start_sync().mongodb
+        self.mongodb.start()
+        return self.mongodb.url
+
+    def _environ(self, mongodb: str, redis_port: int) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
+            **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in _RATES},
+            "MARQUEE_MONGODB_URL": mongodb,
+            "MARQUEE_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+            "MARQUEE_DATA_DIR": str(self._directory / "data"),
+            "MARQUEE_SECRET_KEY": secrets.token_urlsafe(32),
+            "MARQUEE_PASSWORD_PEPPER": secrets.token_urlsafe(32),
+            "MARQUEE_REGISTRATION": "open",
+            "MARQUEE_LOG_LEVEL": "info",
+        }

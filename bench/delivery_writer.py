@@ -1,11 +1,14 @@
 """A writer that notes what was answered."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.delivery_client import Line, Lost, Person
+
+_AT_ONCE = 50  # requests of a burst
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Writer:
         self.person, self._rooms, self._faults = person, rooms, faults
         self.sent: dict[str, Sent] = {}
         self.stopped = False
+        self.unanswered = float("-inf")  # when (monotonic) it last gave up waiting for an answer
         self._line: Line | None = None
 
     async def run(self, pause: float) -> None:
@@ -50,7 +54,7 @@ class Writer:
     def hang_up(self) -> None:
         """Close the connection."""
         if self._line is not None:
-            self._line.socket.close()
+            self._line.hang_up()
             self._line = None
 
     async def _ask(self, type_: str, data: Any) -> dict[str, Any] | None:
@@ -61,13 +65,44 @@ class Writer:
             reply = await self._line.ask(type_, data, lambda _: None)
         except Lost:
             self.hang_up()
-            return None
-        return None if not reply["ok"] and reply["error"]["status"] >= 500 else reply
+        else:
+            if reply["ok"] or reply["error"]["status"] < 500:
+                return reply
+        self.unanswered = time.monotonic()
+        return None
+
+    async def burst(self, room: str, count: int, content: str | None = None) -> None:
+        """Send `count` messages by REST, as many at once as the rooms can join, until all are acknowledged."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def send() -> None:
+            async with turns:
+                await self._post(room, content)
+
+        await asyncio.gather(*(send() for _ in range(count)))
+
+    async def _post(self, room: str, content: str | None) -> None:
+        key, one = self._note(room, content)
+        body = {"room": room, "content": next(iter(one.contents)), "clientId": key}
+        while one.outcome == "undecided":
+            status, answer = await self.person.call("POST", "/api/messages", body)
+            if status == 401:
+                await self.person.renew()
+            elif status in {200, 201}:
+                one.outcome, one.answer = "acknowledged", answer
+            else:
+                one.outcome = "refused"
+                self._faults.append(f"{key}: a message that is right got {status}: {answer}")
+
+    def _note(self, room: str, content: str | None = None) -> tuple[str, Sent]:
+        """Note a new message before it is sent; return its `clientId` with it."""
+        key = f"{self.person.name}-{len(self.sent)}"
+        one = self.sent[key] = Sent(room, {content or f"{key} says {self.person.chance.random()}"})
+        return key, one
 
     async def _write(self, room: str, *, blank: bool) -> None:
-        key = f"{self.person.name}-{len(self.sent)}"
-        content = " " if blank else f"{key} says {self.person.chance.random()}"
-        one = self.sent[key] = Sent(room, {content})
+        key, one = self._note(room, " " if blank else None)
+        content = next(iter(one.contents))
         for _ in range(self.person.chance.choice((1, 8, 8, 8))):
             reply = await self._ask("message.send", {"room": room, "content": content, "clientId": key})
             if reply is not None:

@@ -1,0 +1,33 @@
+"""`server.py` with a bug planted: changes are announced before they are committed, and the commit takes its time."""
+
+import asyncio
+import sys
+import time
+
+import server
+from models.room_batch import RoomBatches
+from models.room_log import RoomLog
+
+SLOWLY_SECONDS = 0.1
+submit, write = RoomLog.submit, RoomBatches.write
+logs = {}  # of rooms, by their batches, with the loop that they run in
+
+
+async def submitted(log, room_id, change):
+    logs[log._batches] = (log, asyncio.get_running_loop())
+    return await submit(log, room_id, change)
+
+
+def announce_and_write(batches, state, session):
+    """Write in the transaction, and tell everybody while it is still open. It may fail, or be killed, from here on."""
+    write(batches, state, session)
+    if state.happened:
+        log, loop = logs[batches]
+        asyncio.run_coroutine_threadsafe(log._tell(state), loop).result()
+        time.sleep(SLOWLY_SECONDS)
+
+
+RoomLog.submit, RoomBatches.write = submitted, announce_and_write
+
+if __name__ == "__main__":
+    sys.exit(server.main())
