@@ -138,6 +138,26 @@ def play(port: int, requests: Sequence[bytes], *, connections: int = 16, seconds
     return found
 
 
+def at_once(port: int, requests: Sequence[bytes]) -> list[tuple[int, float]]:
+    """Ask all of `requests` at the same moment, each on a connection of its own; return status and seconds of each."""
+    lines, selector, found = [Line(port) for _ in requests], selectors.DefaultSelector(), []
+    for line, wire in zip(lines, requests, strict=True):
+        selector.register(line.socket, selectors.EVENT_READ, line)
+        line.ask(wire)
+    while len(found) < len(lines):
+        ready = selector.select(30)
+        if not ready:
+            raise TimeoutError("an answer did not come within 30 s")
+        for key, _ in ready:
+            took = key.data.hear()
+            if took is not None:
+                found.append((key.data.status, took))
+                selector.unregister(key.fileobj)
+    for line in lines:
+        line.close()
+    return found
+
+
 class Watch:
     """Asks one address again and again from a process of its own, while something else goes on: `with Watch(...)`."""
 

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 DATABASE = "marquee"
 RATES = ("ANONYMOUS", "LOGIN", "USER", "SCREEN", "MESSAGES", "PAIRING", "FRAMES")
 START_SECONDS = 60
+PASSWORD = "a long enough sentence"
 STATUSES = ("online", "online", "online", "offline", "error")
 CITIES = ("Berlin", "Lyon", "Porto", "Gent", "Turin", "Graz", "Malmö", "Cork")
 
@@ -62,7 +63,8 @@ class ScreensSite:
             self._start_server()
             self._people()
             self.playlist_id = self._playlist()
-            self.add_screens(self._count)
+            if self._count:
+                self.add_screens(self._count)
         except BaseException:
             self.__exit__()
             raise
@@ -118,23 +120,28 @@ class ScreensSite:
         body = b"" if document is None else json.dumps(document).encode()
         content = {"Content_Type": "application/json"} if body else {}
         wire = request(method, path, self.token if token is None else token, body, **content)
-        return self._answered(*self._line.fetch(wire)[:2])
+        return self.answered(*self.fetch(wire))
+
+    def fetch(self, wire: bytes) -> tuple[int, bytes]:
+        """Send a request on the site's own connection; return status and body."""
+        return self._line.fetch(wire)[:2]
 
     def upload(self, content: bytes, name: str) -> Any:
         """Upload a media and return it."""
         body, content_type = form(content, name)
         wire = request("POST", "/api/media", self.token, body, Content_Type=content_type)
-        return self._answered(*self._line.fetch(wire)[:2])
+        return self.answered(*self.fetch(wire))
 
     @staticmethod
-    def _answered(status: int, body: bytes) -> Any:
+    def answered(status: int, body: bytes) -> Any:
+        """Return the document of an answer. Raises ValueError for a refusal."""
         if status >= 300:
             raise ValueError(f"{status}: {body[:500]!r}")
         return json.loads(body) if body else None
 
     def _people(self) -> None:
         for name in ("admin", "owner"):
-            account = {"email": f"{name}@example.com", "password": "a long enough sentence", "username": name}
+            account = {"email": f"{name}@example.com", "password": PASSWORD, "username": name}
             session = self.ask("POST", "/api/auth/register", account, token="")
             self.token, self.owner_id = session["accessToken"], session["user"]["id"]
 
