@@ -2,11 +2,13 @@
 
 A screen is offline when its lease has ended (models/leases.py), or when MongoDB calls it online and it holds
 no lease for a whole lease's time after that was noticed first: so after Redis was emptied or away nobody is
-marked who is still there to beat. This process marks nobody before it has itself run for a lease's time: so
-neither does a restart. MongoDB's `lastSeenAt` must agree in either case; it is never ahead of the truth, and
-beats keep it while Redis is away. A screen that never beat is `connecting`, and never goes offline.
+marked who is still there to beat. This process marks nobody before it has itself run for a lease's time with a
+MongoDB that answers: so neither does a restart, nor a store that refused the beats. MongoDB's `lastSeenAt` must
+agree in either case; it is never ahead of the truth, and beats keep it while Redis is away. A screen that never
+beat is `connecting`, and never goes offline.
 """
 
+import asyncio
 from collections.abc import Collection as Some
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +17,7 @@ from pymongo import UpdateOne
 
 from core.breaker import RedisAway
 from core.clock import new_id
+from core.errors import Unavailable
 from models.base import Document, Ground
 from models.beats import MISSED, lease_life
 from models.leases import Leases, Live
@@ -38,7 +41,17 @@ class Absences:
         self._missing: dict[str, float] = {}
 
     async def mark_offline(self, now: datetime) -> int:
-        """Mark the screens that have gone silent by `now`; return how many."""
+        """Mark the screens that have gone silent by `now`; return how many.
+
+        Where MongoDB does not answer, beats are refused too: nobody is marked for a lease's time after that.
+        """
+        try:
+            return await self._look(now)
+        except (Unavailable, asyncio.CancelledError):  # the second is the job's own limit
+            self._began = self._ground.clock.monotonic()
+            raise
+
+    async def _look(self, now: datetime) -> int:
         passed = self._ground.clock.monotonic()
         if passed - self._began < self._life.total_seconds():
             return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from core.deadline import ANSWER_SECONDS, answer_due
 from core.errors import Invalid, Problem, Unauthenticated
 from realtime import frames
 from realtime.endpoint import FrameType
@@ -34,7 +35,9 @@ async def handle(connection: "Connection", message: str | bytes) -> None:
     if asked is None:
         return
     try:
-        data = await asked.type.run(connection, asked.data)
+        # How long authentication takes is our affair: the connection has no other way to go on.
+        async with answer_due(None if asked.type is AUTH else ANSWER_SECONDS):
+            data = await asked.type.run(connection, asked.data)
     except Problem as e:
         connection.refuse(asked.id, e)
     except Exception:
