@@ -1,0 +1,211 @@
+"""Whether the promises hold while MongoDB and Redis are killed, frozen and slow under load: the attack on the stores.
+
+    .venv/bin/python -m bench.attack [--faults redis-kill,redis-freeze,...] [--turns 1] [--seconds 25] [--beat 5]
+
+Starts stores and server processes of its own. People read, write, upload and chat, screens beat, somebody guesses a
+password, and the stores are hurt one after the other. Held all the while: an answer is the right one or a 503 with
+Retry-After, none takes more than 5 s, the limit on logins stays one, no screen is marked offline. When all is healed:
+everything that was acknowledged is there, once, and every reader of the chat holds what a fresh fetch brings. Exit
+status 1 and the logs' place when anything was violated. `bench/attack_sockets.py` is the attack on sockets.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tornado.httpclient import AsyncHTTPClient
+
+from bench import delivery_checker as checker
+from bench.attack_crowd import Editor, Guesser, Screen, begin, read
+from bench.attack_faults import FAULTS, Hurt
+from bench.attack_judge import Judge
+from bench.attack_site import Site
+from bench.delivery_client import Person
+from bench.delivery_reader import Reader
+from bench.delivery_writer import Writer
+
+GUESSES = 10  # a quarter of an hour, as the contract has it
+_LOOKS = 0.1  # of the events that a reader of the chat hears are looked up by REST at once
+_UNDECIDED_SECONDS = 5.0  # batches whose outcome is open end within this
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does. `seconds` is how long a fault lasts, `beat` the screens' pace, `slowest` an answer's limit."""
+
+    faults: Sequence[str] = tuple(FAULTS)
+    turns: int = 1
+    seconds: float = 25
+    beat: int = 5
+    slowest: float = 5
+    processes: int = 2
+    readers: int = 4
+    screens: int = 6
+    calm: float = 3  # seconds before each fault
+    heal: float = 30  # seconds within which everything is served again
+    uploads: bool = False
+
+
+class Crowd:
+    """Everybody who uses the site; `judge` and `violations` have what they saw."""
+
+    def __init__(self, plan: Plan, site: Site) -> None:
+        self.plan, self.judge = plan, Judge(plan.slowest)
+        self.violations: list[str] = []
+        self._ports = site.ports
+        self.screens = [Screen(self.judge, site.ports, plan.beat, socket=n % 2 > 0) for n in range(plan.screens)]
+        self.guesser = Guesser(self.judge, site.ports, "victim")
+
+    async def gather(self) -> None:
+        """Register everybody, make a room, pair the screens."""
+        names = ["owner", "victim", "other", "writer0", "writer1", "reader0", "reader1"]
+        self.people = {name: Person(name, self._ports, random.Random(name)) for name in names}
+        for person in self.people.values():
+            await person.register()
+        self.owner = self.people["owner"]
+        members = [person.id for person in self.people.values() if person is not self.owner]
+        body = {"name": "attacked", "type": "private", "memberIds": members}
+        room = await self.judge.insist(self.owner, "POST", "/api/rooms", body)
+        self.rooms = [room["id"]]
+        self.writers = [Writer(self.people[f"writer{n}"], self.rooms, self.violations) for n in range(2)]
+        self.chatters = [Reader(self.people[f"reader{n}"], self.rooms, self.violations, _LOOKS) for n in range(2)]
+        self.editors = [
+            Editor(self.judge, self.people[name], name, uploads=self.plan.uploads) for name in ("owner", "other")
+        ]
+        for number, screen in enumerate(self.screens):
+            await screen.pair(self.owner, f"Screen {number}")
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Let all work inside the block; then writers come to an end of what they have begun, and the rest stops."""
+        steady = begin([screen.run() for screen in self.screens])
+        steady += begin([read(self.judge, self.owner, 0.2) for _ in range(self.plan.readers)])
+        steady += begin([chatter.run() for chatter in self.chatters])
+        guessing = begin([self.guesser.run(0.2)])
+        ending = begin([writer.run(0.15) for writer in self.writers] + [editor.run(0.4) for editor in self.editors])
+        try:
+            yield
+            for one in (*self.writers, *self.editors):
+                one.stopped = True
+            await asyncio.wait_for(asyncio.gather(*ending), 2 * self.plan.heal)
+            await asyncio.sleep(_UNDECIDED_SECONDS)
+            await self._look_back()
+            self.violations += [f"somebody gave up: {task.exception()!r}" for task in steady if task.done()]
+        finally:
+            for task in (*steady, *guessing, *ending):
+                task.cancel()
+            await asyncio.gather(*steady, *guessing, *ending, return_exceptions=True)
+            for writer in self.writers:
+                writer.hang_up()
+            await asyncio.gather(*(chatter.stop() for chatter in self.chatters))
+
+    async def _look_back(self) -> None:
+        """Hold everything that was acknowledged against what is there."""
+        for editor in self.editors:
+            await editor.judge()
+        for number, screen in enumerate(self.screens):
+            if await screen.was_offline(self.owner):
+                self.judge.blame(f"screen {number}, which never stopped beating, was marked offline")
+        state = await checker.fresh(self.owner, self.rooms)
+        self.violations += checker.history(state, self.writers)
+        self.violations += await checker.converged(self.chatters, state, self.plan.heal)
+        if not any(sent.outcome == "acknowledged" for writer in self.writers for sent in writer.sent.values()):
+            self.violations.append("no message was ever acknowledged: nothing was verified")
+
+    async def healed(self, since: float) -> None:
+        """Wait until every process serves everything again, and note how long that took."""
+        until = since + self.plan.heal
+        for port in self._ports:
+            asker = Person("owner", [port], random.Random(), token=self.owner.token)
+            while True:
+                status, told = await self.judge.ask(asker, "GET", "/readyz")
+                if (status, (told or {}).get("status")) == (200, "ready"):
+                    break
+                if time.monotonic() > until:
+                    self.judge.blame(f"a process was not ready again within {self.plan.heal:g} s: {told}")
+                    return
+                await asyncio.sleep(0.2)
+
+    def count_guesses(self, emptied: int) -> None:
+        """Hold the limit on logins: each process's own while Redis is away, and a new one for each emptied Redis."""
+        most = GUESSES * (1 + emptied + len(self._ports))
+        if self.guesser.looked_at > most:
+            self.judge.blame(f"the limit on logins opened: {self.guesser.looked_at} guesses were looked at")
+        if not self.guesser.refused:
+            self.judge.blame("no guess was ever refused")
+
+    @property
+    def found(self) -> list[str]:
+        """Everything that broke a promise."""
+        return [*self.judge.violations, *self.violations]
+
+
+async def run(plan: Plan, directory: Path) -> Crowd:
+    """Run a plan with all its files under `directory`; return the crowd with what it saw."""
+    mongods = 3 if {"stepdown", "primary-kill"} & set(plan.faults) else 1
+    site = Site(
+        directory,
+        count=plan.processes,
+        mongods=mongods,
+        slow_ways="slow" in plan.faults,
+        screen_heartbeat_seconds=str(plan.beat),
+    )
+    http = AsyncHTTPClient(max_clients=300)  # this loop's, which everybody shares
+    try:
+        await asyncio.to_thread(site.start)
+        crowd = Crowd(plan, site)
+        await crowd.gather()
+        hurt = Hurt(site, plan.seconds)
+        async with crowd.at_work():
+            for fault in [*plan.faults] * plan.turns:
+                await asyncio.sleep(plan.calm)
+                print(f"{fault}: {FAULTS[fault]}", flush=True)
+                await hurt.do(fault)
+                await crowd.healed(time.monotonic())
+            await asyncio.sleep(plan.calm)
+        crowd.count_guesses(hurt.emptied)
+        return crowd
+    finally:
+        http.close()
+        await asyncio.to_thread(site.stop)
+
+
+def read_plan() -> Plan:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--faults", default="", help=f"of {', '.join(FAULTS)}, with commas; default all, in two sites")
+    for name, kind in (("turns", int), ("seconds", float), ("beat", int), ("slowest", float), ("processes", int)):
+        parser.add_argument(f"--{name}", type=kind, default=getattr(Plan, name))
+    asked = vars(parser.parse_args())
+    asked["faults"] = [kind for kind in asked["faults"].split(",") if kind] or list(FAULTS)
+    if unknown := set(asked["faults"]) - set(FAULTS):
+        parser.error(f"there is no fault {', '.join(sorted(unknown))}")
+    return Plan(**asked)
+
+
+def main() -> int:
+    """Run, print, and return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
+    directory = Path(tempfile.mkdtemp(prefix="marquee-attack-"))
+    crowd = asyncio.run(run(read_plan(), directory))
+    print(crowd.judge)
+    for violation in crowd.violations:
+        print("VIOLATION", violation)
+    if crowd.found:
+        print(f"the servers' logs are in {directory}")
+        return 1
+    shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

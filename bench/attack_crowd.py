@@ -1,0 +1,166 @@
+"""The people and screens that use a server while its stores are being hurt: a moderate load, and notes of it all."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+from bench.attack_judge import Judge
+from bench.attack_pictures import form, picture
+from bench.delivery_client import Line, Lost, Person
+
+READS = (
+    "/api/users/profile",
+    "/api/screens?limit=10",
+    "/api/screens?status=online",
+    "/api/playlists",
+    "/api/media?limit=10",
+    "/api/overview",
+    "/api/rooms",
+    "/api/messages?room=general&limit=20",
+    "/api/users/online",
+)
+
+
+class Screen:
+    """A paired screen that beats every `every` seconds, by REST or on a socket, come what may."""
+
+    def __init__(self, judge: Judge, ports: Sequence[int], every: float, *, socket: bool) -> None:
+        self._judge, self._every, self._socket = judge, every, socket
+        self.person = Person("screen", ports, random.Random())
+        self.id = ""
+
+    async def pair(self, owner: Person, name: str) -> None:
+        """Become a screen of `owner`'s."""
+        shown = await self._judge.insist(self.person, "POST", "/api/display/pairing", {})
+        screen = await self._judge.insist(owner, "POST", "/api/screens/pair", {"code": shown["code"], "name": name})
+        claim = f"/api/display/pairing/{shown['pairingId']}/claim"
+        held = await self._judge.insist(self.person, "POST", claim, {"pollSecret": shown["pollSecret"]})
+        self.id, self.person.token = screen["id"], held["screenToken"]
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            if self._socket:
+                await self._connected()
+            else:
+                await self._judge.ask(self.person, "POST", "/api/display/heartbeat", {"metrics": {"cpu": 0.5}})
+            await asyncio.sleep(self._every)
+
+    async def _connected(self) -> None:
+        """Beat on one connection until it breaks."""
+        url = f"ws://127.0.0.1:{random.choice(self.person.ports)}/ws/screen"
+        headers = {"Authorization": f"Bearer {self.person.token}"}
+        request = HTTPRequest(url, headers=headers, connect_timeout=5, request_timeout=10)
+        socket = None
+        try:
+            socket = await websocket_connect(request)
+            line = Line(socket)
+            while True:
+                began = time.monotonic()
+                reply = await line.ask("heartbeat", {"metrics": {"cpu": 0.5}}, lambda _: None)
+                self._judge.timed("a beat on a socket", time.monotonic() - began)
+                if not reply["ok"] and reply["error"]["status"] != 503:
+                    self._judge.blame(f"a beat on a socket: {reply['error']}")
+                await asyncio.sleep(self._every)
+        except Lost as e:
+            if "1013" not in str(e):  # try again later: what a store that is away makes of a handshake
+                self._judge.blame(f"a screen's socket: {e}")
+        except Exception as e:
+            self._judge.blame(f"a screen's socket: {e!r}")
+        finally:
+            if socket is not None:
+                socket.close()
+
+    async def was_offline(self, owner: Person) -> bool:
+        """Tell whether it was ever marked offline."""
+        history = await self._judge.insist(owner, "GET", f"/api/screens/{self.id}/history")
+        return any(each["status"] == "offline" for each in history["items"])
+
+
+class Editor:
+    """Makes and renames playlists, and uploads pictures; knows what must be there in the end."""
+
+    def __init__(self, judge: Judge, person: Person, name: str, *, uploads: bool) -> None:
+        self._judge, self.person, self._name, self._uploads = judge, person, name, uploads
+        self._names: dict[str, str] = {}
+        self._pictures: set[str] = set()
+        self.stopped = False
+
+    async def run(self, pause: float) -> None:
+        """Go on until `stopped`; what was begun is asked for until it is answered."""
+        for number in itertools.count():
+            if self.stopped:
+                return
+            name, key = f"{self._name} {number}", {"Idempotency-Key": f"{self._name}-{number}"}
+            made = await self._judge.insist(self.person, "POST", "/api/playlists", {"name": name}, headers=key)
+            if made is not None:
+                self._names[made["id"]] = name
+                again = f"{name} again"
+                path = f"/api/playlists/{made['id']}"
+                if await self._judge.insist(self.person, "PATCH", path, {"name": again}) is not None:
+                    self._names[made["id"]] = again
+            if self._uploads:
+                content, kind = form(picture(f"{self._name}-{number}"))
+                kept = await self._judge.insist(
+                    self.person, "POST", "/api/media", content, headers={"Content-Type": kind, **key}
+                )
+                self._pictures |= {kept["id"]} if kept else set()
+            await asyncio.sleep(pause)
+
+    async def judge(self) -> None:
+        """Hold what is there against what was acknowledged."""
+        found = {one["id"]: one["name"] for one in await self._everything("/api/playlists")}
+        mine = {key: name for key, name in found.items() if name.startswith(self._name + " ")}
+        if mine != self._names:
+            lost = len(set(self._names) - set(mine))
+            self._judge.blame(f"{self._name}: of {len(self._names)} playlists {lost} are lost, {len(mine)} are there")
+        media = {one["id"] for one in await self._everything("/api/media")}
+        if self._pictures - media:
+            self._judge.blame(f"{self._name}: {len(self._pictures - media)} of {len(self._pictures)} pictures are lost")
+
+    async def _everything(self, path: str) -> list[dict[str, Any]]:
+        items, cursor = [], ""
+        while True:
+            page = await self._judge.insist(self.person, "GET", f"{path}?limit=100{cursor}")
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            cursor = f"&cursor={page['next']}"
+
+
+async def read(judge: Judge, person: Person, pause: float) -> None:
+    """Read here and there until cancelled."""
+    while True:
+        await judge.ask(person, "GET", random.choice(READS))
+        await asyncio.sleep(pause)
+
+
+class Guesser:
+    """Guesses a victim's password. `looked_at` counts the guesses that were compared, `refused` those that were not."""
+
+    def __init__(self, judge: Judge, ports: Sequence[int], victim: str) -> None:
+        self._judge, self._victim = judge, victim
+        self._nobody = Person("guesser", ports, random.Random())
+        self.looked_at = self.refused = 0
+
+    async def run(self, pause: float) -> None:
+        """Guess until cancelled."""
+        for number in itertools.count():
+            body = {"email": f"{self._victim}@example.com", "password": f"a wrong guess, number {number}"}
+            status, _ = await self._judge.ask(self._nobody, "POST", "/api/auth/login", body)
+            self.looked_at += status == 401
+            self.refused += status == 429
+            if status not in {401, 429, 503, 599}:
+                self._judge.blame(f"a guess was answered with {status}")
+            await asyncio.sleep(pause)
+
+
+def begin(works: Sequence[Coroutine[Any, Any, None]]) -> list["asyncio.Task[None]"]:
+    """Start all."""
+    return [asyncio.create_task(work) for work in works]

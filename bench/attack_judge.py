@@ -1,0 +1,93 @@
+"""Asks servers whose stores are being hurt, and judges every answer: the right one, or an honest refusal, and soon."""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httputil import HTTPHeaders
+
+from bench.delivery_client import Person
+
+_GIVE_UP_SECONDS = 30.0
+_PAUSE = 0.3  # seconds before something is asked again
+
+
+@dataclass
+class Judge:
+    """What was answered. `slowest` is the longest that an answer may take, in seconds."""
+
+    slowest: float = 5.0
+    violations: list[str] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    longest: dict[str, float] = field(default_factory=dict)
+
+    def blame(self, what: str) -> None:
+        """Note something that breaks a promise, once."""
+        if what not in self.violations:
+            self.violations.append(what)
+
+    async def ask(
+        self, who: Person, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Ask any process once; return status and JSON. No answer at all is status 599, and a violation."""
+        sent = HTTPHeaders({"Content-Type": "application/json", **(headers or {})})
+        if who.token:
+            sent["Authorization"] = f"Bearer {who.token}"
+        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        url = f"http://127.0.0.1:{random.choice(who.ports)}{path}"
+        request = HTTPRequest(
+            url, method, sent, raw, request_timeout=_GIVE_UP_SECONDS, connect_timeout=5, allow_nonstandard_methods=True
+        )
+        what, began = f"{method} {path.partition('?')[0].rpartition('/')[0] or path}", time.monotonic()
+        try:
+            reply = await AsyncHTTPClient().fetch(request, raise_error=False)
+        except (OSError, HTTPClientError) as e:
+            self.blame(f"{what}: no answer, {type(e).__name__}")
+            return 599, None
+        self.timed(what, time.monotonic() - began)
+        self.statuses[reply.code] += 1
+        document = json.loads(reply.body) if reply.body and "json" in reply.headers.get("Content-Type", "") else None
+        if reply.code == 503:
+            if not reply.headers.get("Retry-After") or (document or {}).get("code") != "unavailable":
+                self.blame(f"{what}: 503 without Retry-After or its code: {document}")
+        elif reply.code == 401 and (document or {}).get("code") == "token_expired":
+            await who.renew()
+        elif reply.code >= 500 or (reply.code in {401, 403, 404} and path != "/api/auth/login"):
+            self.blame(f"{what}: {reply.code} {document}")
+        return reply.code, document
+
+    async def insist(
+        self, who: Person, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+    ) -> Any:
+        """Ask again as 503 says, and return the JSON of what is answered then. `headers` should make that safe."""
+        while True:
+            status, document = await self.ask(who, method, path, body, headers=headers)
+            if status < 400:
+                return document
+            if status not in {401, 503, 599}:
+                self.blame(f"{method} {path}: {status} {document}")
+                return None
+            await asyncio.sleep(_PAUSE)
+
+    def timed(self, what: str, seconds: float) -> None:
+        """Note how long an answer took."""
+        self.longest[what] = max(seconds, self.longest.get(what, 0))
+        if seconds > self.slowest:
+            self.blame(f"{what}: an answer took more than {self.slowest:g} s")
+
+    def __str__(self) -> str:
+        """Return the report that is printed."""
+        answers = ", ".join(f"{count} of {status}" for status, count in sorted(self.statuses.items()))
+        slow = sorted(self.longest.items(), key=lambda one: -one[1])[:3]
+        return "\n".join(
+            [
+                f"answers: {answers}; longest: {', '.join(f'{what} {seconds:.2f} s' for what, seconds in slow)}",
+                *[f"VIOLATION {one}" for one in self.violations[:40]],
+                f"{len(self.violations)} violations" if self.violations else "every promise was held",
+            ]
+        )
