@@ -3,6 +3,7 @@
 import asyncio
 
 from core.clock import Clock, new_id
+from core.errors import Unauthenticated
 from models.base import Document, Duplicate, Ground
 from models.message_changes import GENERAL, Author
 from models.room_changes import Join
@@ -61,7 +62,9 @@ class General:
         return self._id
 
     async def enter(self, user_id: str) -> None:
-        """Make somebody a member, who may be one already."""
+        """Make somebody a member, who may be one already. Raises Unauthenticated for an account that has just ended."""
+        if not await self._users.count({"_id": user_id, "deletedAt": None}):
+            raise Unauthenticated  # its last request is still under way, and it must not come in again
         await self._log.submit(await self.id(), Join(Author(user_id)))
 
     async def fill(self, _now: object = None) -> None:

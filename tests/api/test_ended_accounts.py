@@ -1,5 +1,10 @@
 """What stays in rooms of an account that was deleted: what it wrote, by a deleted user, and nobody else."""
 
+import pytest
+
+from core.errors import Unauthenticated
+from core.permissions import Actor
+from models.paging import Listing
 from tests.api.rooms import history, join, make_room, say
 
 GONE = {"username": "deleted", "displayName": "Deleted user", "avatarUrl": None}
@@ -42,3 +47,15 @@ async def test_a_deleted_account_is_not_brought_in_again(api, admin, ana, ben, c
 
     assert (refused.status, refused.code) == (404, "not_found")
     assert (await api.get(f"/api/rooms/{room['id']}", as_=ana)).json["memberCount"] == 1
+
+
+async def test_the_last_request_of_a_deleted_account_does_not_bring_it_back(api, marquee, admin, ana, ben, clock):
+    await end(api, admin, ben, clock)
+    rooms, by = marquee.stores.rooms, Actor("user", ben.id)  # as a request that was let in before
+
+    for look in (rooms.get("general", by=by), rooms.mine(Listing(), by=by)):
+        with pytest.raises(Unauthenticated):
+            await look
+
+    members = (await api.get("/api/rooms/general/members", as_=ana)).json["items"]
+    assert {member["userId"] for member in members} == {admin.id, ana.id}
