@@ -56,6 +56,11 @@ class Metrics:
         self.room_repairs = Counter(
             "marquee_room_repairs_total", "Rooms that read from a snapshot what was not delivered.", registry=r
         )
+        self.room_retries = Counter(
+            "marquee_room_retries_total",
+            "Batches that met another process's, and were tried again.",
+            registry=r,
+        )
         self.presence = Gauge("marquee_presence_leases", "Leases this process renews.", registry=r)
         # the process
         self.loop_lag_seconds = Histogram(

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import structlog
-from pymongo import ReplaceOne, UpdateOne
 
 from core.errors import Conflict, NotFound, Problem, Unavailable
 from core.events import Event
 from core.tasks import apart
-from models.base import Document, Duplicate, Ground, Session
+from models.base import Document, Duplicate, Ground
+from models.room_batch import RoomBatches
 from models.room_state import Change, Happening, State
 from models.room_turns import Turn, Turns
 
@@ -49,10 +49,7 @@ class RoomLog:
         self._turns = turns
         self._dress = dress
         self._unread = unread
-        self._rooms = ground.collection("rooms")
-        self._members = ground.collection("room_members")
-        self._messages = ground.collection("messages")
-        self._files = ground.collection("files")
+        self._batches = RoomBatches(ground)
         self._waiting: dict[str, Waiting] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -64,6 +61,7 @@ class RoomLog:
             waiting.clear()
         if self._workers:
             await asyncio.wait(self._workers)
+        self._batches.stop()
 
     async def submit(self, room_id: str, change: Change) -> Any:
         """Apply `change` and return its answer once it is committed by the majority.
@@ -118,52 +116,10 @@ class RoomLog:
             return [e] * len(changes)
 
     async def _commit(self, room_id: str, changes: Sequence[Change], turn: Turn, states: list[State]) -> list[Any]:
-        async def work(session: Session) -> tuple[list[Any], State]:
-            turn.tried()
-            state = await self._read(room_id, changes, session)
-            outcomes = [_applied(change, state) for change in changes]
-            await self._write(state, session)
-            return outcomes, state
-
-        outcomes, state = await self._ground.transaction(work)
+        outcomes, state = await self._batches.commit(room_id, changes, turn)
         if state.happened:
             states.append(state)
         return outcomes
-
-    async def _read(self, room_id: str, changes: Sequence[Change], session: Session) -> State:
-        room = await self._rooms.get({"_id": room_id, "deletedAt": None}, session=session)
-        if room is None:
-            raise NotFound
-        users = sorted({f"{room_id}:{user}" for change in changes for user in change.users})
-        members = await self._members.find({"_id": {"$in": users}}, session=session)
-        messages = []
-        if ids := sorted({one for change in changes for one in change.messages}):
-            messages += await self._messages.find({"_id": {"$in": ids}, "roomId": room_id}, session=session)
-        if keys := {change.client_key for change in changes if change.client_key}:
-            known: list[Document] = [{"roomId": room_id, "authorId": who, "clientId": key} for who, key in keys]
-            messages += await self._messages.find({"$or": known}, session=session)
-        files = []
-        if ids := sorted({one for change in changes for one in change.files}):
-            files += await self._files.find({"_id": {"$in": ids}}, session=session)
-        return State(room, members, messages, self._ground.clock.now(), files)
-
-    async def _write(self, state: State, session: Session) -> None:
-        """Write the counters first: their conflict keeps every other writer of the room away until the commit."""
-        if not state.happened:
-            return
-        room = state.room
-        await self._rooms.update({"_id": room["_id"]}, {"$set": room}, session=session)
-        messages = state.changed_messages
-        await self._messages.bulk(
-            [ReplaceOne({"_id": one}, messages[one], upsert=True) for one in messages], session=session
-        )
-        files = state.changed_files
-        await self._files.bulk([UpdateOne({"_id": one}, {"$set": files[one]}) for one in files], session=session)
-        members = state.changed_members
-        writes: list[Any] = [ReplaceOne({"_id": one}, members[one], upsert=True) for one in members]
-        reads = {one: seq for one, seq in state.reads.items() if one not in members}
-        writes += [UpdateOne({"_id": one}, {"$max": {"lastReadSeq": seq}}) for one, seq in reads.items()]
-        await self._members.bulk(writes, session=session)
 
     async def _tell(self, state: State) -> None:
         """Announce what was committed. It stands whether or not that works: who misses it repairs from a snapshot."""
@@ -183,10 +139,3 @@ def _answer(batch: Waiting, outcomes: Sequence[Any]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-
-def _applied(change: Change, state: State) -> Any:
-    try:
-        return change.apply(state)
-    except Problem as problem:
-        return problem

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from prometheus_client import Counter
+
 from core.breaker import RedisAway
 from models.base import Ground
 
@@ -22,14 +24,16 @@ _RELEASE = (Path(__file__).parent / "room_turns.lua").read_text()
 
 
 class Turn:
-    """One batch's turn: counts how often its transaction was tried."""
+    """One batch's turn: knows whether somebody else wrote the room at the same time."""
 
-    def __init__(self) -> None:
-        self.tries = 0
+    def __init__(self, retries: Counter) -> None:
+        self.met = False
+        self._retries = retries
 
-    def tried(self) -> None:
-        """Note that the transaction starts, for the first time or again."""
-        self.tries += 1
+    def conflicted(self) -> None:
+        """Note that the transaction met another one, and starts again."""
+        self.met = True
+        self._retries.inc()
 
 
 class Turns:
@@ -44,12 +48,12 @@ class Turns:
     async def taken(self, room_id: str) -> AsyncIterator[Turn]:
         """Hold a turn on the room for the block, where it is busy; wait for one at most PATIENCE_SECONDS."""
         now = self._ground.clock.monotonic()
-        turn = Turn()
+        turn = Turn(self._ground.metrics.room_retries)
         token = await self._take(room_id) if self._busy.get(room_id, 0.0) > now else None
         try:
             yield turn
         finally:
-            if turn.tries > 1:
+            if turn.met:
                 self._note(room_id)
             if token is not None:
                 await self._give_back(room_id, token)

@@ -7,14 +7,17 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 from pymongo import errors
+from pymongo.client_session import ClientSession
 from pymongo.write_concern import WriteConcern
 
 T = TypeVar("T")
 Work = Callable[[AsyncIOMotorClientSession], Coroutine[Any, Any, T]]
+ThreadWork = Callable[[ClientSession], T]
 
 SECONDS = 4.0  # the same as one operation may take (models/base.py)
 _SNAPSHOT_UNAVAILABLE = 246
@@ -46,6 +49,51 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
             raise
         await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def transact_in_thread(
+    client: "AsyncIOMotorClient[dict[str, Any]]", work: ThreadWork[T], pool: Executor, conflicted: Callable[[], None]
+) -> T:
+    """Do as `transact` does with `work` in one thread of `pool`, from the transaction's start to its end.
+
+    `conflicted` is called for each conflict after which it is tried again.
+    """
+    deadline = time.monotonic() + SECONDS
+    pause = 0.002
+    while True:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, _one_try, client.delegate, work, deadline)
+        except errors.PyMongoError as e:
+            if not e.has_error_label("TransientTransactionError") or time.monotonic() > deadline:
+                raise
+        conflicted()
+        await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _one_try(client: Any, work: ThreadWork[T], deadline: float) -> T:
+    if time.monotonic() > deadline:
+        raise errors.WaitQueueTimeoutError("no thread was free in time")  # nobody waits for the answer any more
+    with client.start_session() as session:
+        session.start_transaction(write_concern=WriteConcern("majority"))
+        try:
+            result = work(session)
+            _commit_in_thread(session, deadline)
+        except BaseException:
+            if session.in_transaction:
+                session.abort_transaction()
+            raise
+        return result
+
+
+def _commit_in_thread(session: ClientSession, deadline: float) -> None:
+    while True:
+        try:
+            session.commit_transaction()
+            return
+        except errors.PyMongoError as e:
+            if not e.has_error_label("UnknownTransactionCommitResult") or time.monotonic() > deadline:
+                raise
 
 
 async def snapshot(client: "AsyncIOMotorClient[dict[str, Any]]", work: Work[T]) -> T:
