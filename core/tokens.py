@@ -69,7 +69,7 @@ class Tokens:
             raise Unauthenticated
         payload = self._decode(token)
         sub, sid = payload["sub"], payload["sid"]
-        if payload["typ"] != "access" or not isinstance(sub, str) or not isinstance(sid, str):
+        if payload["typ"] != "access" or not _is_id(sub) or not _is_id(sid):
             raise Unauthenticated
         issued, begins, ends = (_moment(payload[claim]) for claim in ("iat", "nbf", "exp"))
         if max(issued, begins) > now + LEEWAY:
@@ -116,6 +116,11 @@ class Tokens:
         asked = f"{screen_id}.{pairing_id}.{poll_secret}".encode("utf-8", "surrogatepass")
         macs = (hmac.digest(key, asked, hashlib.sha256) for key in self._screens)
         return [screen_token(screen_id, base64.urlsafe_b64encode(mac).rstrip(b"=").decode()) for mac in macs]
+
+
+def _is_id(claim: Any) -> bool:
+    """Tell whether a claim may be an id: what is none must not come as far as a key in Redis or a query."""
+    return isinstance(claim, str) and claim.isascii() and claim.isalnum()
 
 
 def _moment(claim: Any) -> datetime:
