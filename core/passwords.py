@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,22 +21,25 @@ from core.errors import Invalid, Unavailable
 COST = 12  # 0.24 s on the machine the design was measured on
 THREADS = 2  # bcrypt frees the GIL: more threads than cores only share them
 QUEUE = 16  # what two cores hash in about two seconds; beyond that the answer is 503 at once
-
+WAIT_SECONDS = 3.0  # nobody is let in who would wait longer: answers are due in 5 s, also where cores are slow or busy
 
 T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and checks passwords in a small pool with a bounded queue."""
+    """Hashes and checks passwords in a small pool with a queue that is bounded in length and in time."""
 
     def __init__(self, pepper: str, *, cost: int = COST, threads: int = THREADS, queue: int = QUEUE) -> None:
         self._pepper = pepper.encode()
         self._cost = cost
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
+        self._threads = threads
         self._limit = threads + queue
         self._waiting = 0
+        began = time.perf_counter()
         # Checked in place of a hash that is not there, so that an unknown address takes as long as a known one.
         self._decoy = bcrypt.hashpw(b"decoy", bcrypt.gensalt(cost))
+        self._seconds = time.perf_counter() - began  # that one hashing takes, by what the latest ones took
 
     @property
     def waiting(self) -> int:
@@ -61,13 +65,24 @@ class Passwords:
         return base64.b64encode(hmac.digest(self._pepper, normal, hashlib.sha384))
 
     async def _run(self, work: Callable[..., T], *args: bytes) -> T:
-        if self._waiting >= self._limit:
+        if self._waiting >= self._limit or self._expected() > WAIT_SECONDS:
             raise Unavailable(detail="Too many people are signing in at once: try again in a moment.")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work, *args)
         finally:
             self._waiting -= 1
+
+    def _expected(self) -> float:
+        """How long one who comes now would wait for a turn."""
+        return max(0, self._waiting + 1 - self._threads) * self._seconds / self._threads
+
+    def _timed(self, work: Callable[..., T], *args: bytes) -> T:
+        began = time.perf_counter()
+        try:
+            return work(*args)
+        finally:
+            self._seconds += (time.perf_counter() - began - self._seconds) / 4
 
 
 # The most used of the published leak lists, at 8 characters or more (shorter ones are refused by length).
