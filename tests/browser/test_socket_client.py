@@ -208,6 +208,22 @@ def test_a_rate_limited_request_is_sent_again_when_the_server_says(peer, client)
     assert one.run("socket.request('thing', {}, {retry: true})") == {"echo": {}}
 
 
+def test_a_refusal_for_good_is_told_at_once_though_it_says_how_long_it_lasts(peer, client):
+    def script(n, handler, frame):
+        if frame["type"] == "thing":
+            error = {"status": 403, "code": "muted", "detail": "Not now.", "retryAfterMs": 600_000}
+            handler.say({"reply": frame["id"], "ok": False, "error": error})
+        else:
+            greet(n, handler, frame)
+
+    peer.script = script
+    one = client()
+    one.until("told.hellos === 1")
+
+    asked = "socket.request('thing', {}, {retry: true}).catch((e) => [e.name, e.code, e.retryAfterMs])"
+    assert one.run(asked) == ["Problem", "muted", 600_000]
+
+
 def test_silence_is_answered_with_a_ping_and_then_with_a_new_connection(peer, client):
     def script(n, handler, frame):
         if frame["type"] == "auth":

@@ -165,8 +165,13 @@ export class Socket {
     const pending = this.#pending.get(reply);
     if (!pending) return; // a ping's, one that came too late, or an error about a frame without an id
     if (ok) this.#settle(reply, null, data);
-    else if (pending.retry && error.retryAfterMs) pending.again(error.retryAfterMs);
-    else this.#settle(reply, new Problem(error));
+    else this.#refused(pending, reply, new Problem(error));
+  }
+
+  /** What is refused for a moment only goes out again; one who is muted also hears for how long, but is refused. */
+  #refused(pending, id, problem) {
+    if (pending.retry && problem.temporary && problem.retryAfterMs) pending.again(problem.retryAfterMs);
+    else this.#settle(id, problem);
   }
 
   #settle(id, error, data = null) {
