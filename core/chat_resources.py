@@ -33,6 +33,7 @@ ROOM_CHANGE = ROOM.without("", "members", "myRole", "unread", "mentions", "lastR
 )
 ROOM_MEMBER = Shape(
     "RoomMember",
+    "Somebody in a room. `lastReadSeq`: up to which message they have read.",
     userId=ident(),
     username=text(),
     displayName=text(),
@@ -40,6 +41,7 @@ ROOM_MEMBER = Shape(
     role=enum(*ROOM_ROLES),
     mutedUntil=nullable(moment()),
     joinedAt=moment(),
+    lastReadSeq=integer(),
 )
 FILE = Shape(
     "File",

@@ -253,6 +253,16 @@ async def test_moderators_delete_what_others_wrote_and_members_do_not(api, peopl
     assert (await api.delete(path, as_=people["mia"])).status == 204
 
 
+async def test_the_list_says_up_to_where_each_member_has_read(api, people, lobby):
+    await say(api, people["ann"], "one", room=lobby["id"])
+    await say(api, people["ann"], "two", room=lobby["id"])
+    await api.post(f"/api/rooms/{lobby['id']}/read", {"seq": 1}, as_=people["bob"])
+
+    listed = (await api.get(f"/api/rooms/{lobby['id']}/members", as_=people["mia"])).json["items"]
+
+    assert {one["username"]: one["lastReadSeq"] for one in listed} == {"olga": 0, "mia": 0, "ann": 2, "bob": 1}
+
+
 # --- the messages limit ---------------------------------------------------------------------------------------------
 
 
