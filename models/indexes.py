@@ -145,8 +145,8 @@ async def ensure(client: "AsyncIOMotorClient[Document]", database: str) -> None:
     """
     db = client[database]
     try:
-        there = set(await db.list_collection_names())
-        await asyncio.gather(*(_ensure_one(db, name, name in there) for name in INDEXES))
+        there = {one["name"]: one["options"].get("validator", {}) async for one in await db.list_collections()}
+        await asyncio.gather(*(_ensure_one(db, name, there.get(name)) for name in INDEXES))
     except errors.ConnectionFailure as e:
         raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
     except errors.OperationFailure as e:
@@ -154,14 +154,21 @@ async def ensure(client: "AsyncIOMotorClient[Document]", database: str) -> None:
         raise SettingsError(f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}.") from e
 
 
-async def _ensure_one(db: Any, name: str, exists: bool) -> None:
+async def _ensure_one(db: Any, name: str, there: Document | None) -> None:
+    """`there` is the validator that the collection has, None where there is no collection.
+
+    A validator is only set where it is another one: `collMod` waits for every open transaction, that of a process
+    that was just killed among them, and all who want to read or write wait behind it.
+    """
     validator = VALIDATORS.get(name, {})
-    if not exists:
+    if there is None:
         try:
             await db.create_collection(name, validator=validator)
         except errors.CollectionInvalid:
-            exists = True  # another process made it just now
-    if exists:
+            pass  # another process made it just now, with a validator of its own
+        else:
+            there = validator
+    if there != validator:
         await db.command("collMod", name, validator=validator)
     if INDEXES[name]:
         await db[name].create_indexes(list(INDEXES[name]))
