@@ -80,13 +80,15 @@ class RoomNews:
         """Tell the counts, and again after each pause in which more has come."""
         try:
             while True:
-                await self._tell_counts(room_id)
+                try:
+                    await self._tell_counts(room_id)
+                except Problem as e:
+                    log.warning("unread.not_told", room=room_id, error=str(e))
+                    self._rounds[room_id] = True  # nothing else may ever move these counts again
                 await asyncio.sleep(PAUSE_SECONDS)
                 if not self._rounds[room_id]:
                     return
                 self._rounds[room_id] = False
-        except Problem as e:
-            log.warning("unread.not_told", room=room_id, error=str(e))
         finally:
             del self._rounds[room_id]
 

@@ -3,8 +3,10 @@
 import asyncio
 import time
 
+from core.errors import Unavailable
 from core.events import announce, user_channel
 from models import room_news
+from models.base import Collection
 from tests.api.rooms import make_room, say
 from tests.realtime.chatting import enter, subscribed
 
@@ -42,6 +44,24 @@ async def test_counts_of_a_room_come_at_most_once_a_second_and_end_right(api, ma
     assert len(told) <= 2 + time.monotonic() - began
     for chat in (reading, idle):
         chat.close()
+
+
+async def test_counts_that_a_store_could_not_give_are_told_when_it_is_back(api, marquee, ana, ben, monkeypatch):
+    chat = await enter(marquee.port, ben)
+    find, failed = Collection.find, []
+
+    async def away_once(self, query, **options):
+        if "mentions" in query and not failed:
+            failed.append(query)
+            raise Unavailable
+        return await find(self, query, **options)
+
+    monkeypatch.setattr(Collection, "find", away_once)
+    await say(api, ana, "Hello @ben")
+
+    assert (await chat.event("room.unread"))["data"]["mentions"] == 1
+    assert len(failed) == 1
+    chat.close()
 
 
 async def test_counts_that_were_overtaken_are_not_told(api, marquee, ben):

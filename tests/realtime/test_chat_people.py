@@ -160,6 +160,22 @@ async def test_rooms_that_come_and_go_are_told(api, marquee, ana, ben):
     chat.close()
 
 
+async def test_what_one_does_is_told_to_oneself_like_to_everybody(api, marquee, ana, ben):
+    message = await say(api, ben)
+    chat = await subscribed(marquee.port, ana, "general")
+
+    for type_, data, event in (
+        ("typing", {"room": "general", "on": True}, "typing"),
+        ("message.send", {"room": "general", "content": "Hi", "clientId": "1"}, "message.created"),
+        ("read", {"room": "general", "seq": message["seq"]}, "read"),
+        ("presence.set", {"status": "busy"}, "presence.changed"),
+    ):
+        await chat.socket.send(type_, data)
+        told = (await chat.event(event))["data"]
+        assert ana.id in {told.get("userId"), told.get("author", {}).get("id")}, told
+    chat.close()
+
+
 @pytest.fixture
 def lonely(servers, marquee, own_redis):
     """A process whose Redis is gone, on the stores of `marquee`."""
