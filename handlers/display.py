@@ -1,11 +1,12 @@
 """`/api/display`: what a player calls, first with nothing, then with its screen's token."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from core import resources as r
-from core.errors import TooLarge
+from core.errors import Problem, TooLarge
 from core.reports import COMMAND_RESULT, HEARTBEAT
 from core.signatures import window
 from core.validation import Json, Schema, text, whole
@@ -150,12 +151,19 @@ class ScreenshotHandler(ApiHandler):
         if self._spool is None:
             await super().data_received(chunk)
         elif not self._finished:
-            self._spool.add(chunk)
-            if self._spool.bytes > MOST_SCREENSHOT:
+            try:
+                await self._take(self._spool, chunk)
+            except Problem:
+                error = sys.exc_info()
+                await self._spool.discard()
                 self.body_refused = True
-                self.send_error(413, exc_info=(TooLarge, _too_large(), None))
-                return
-            await self._spool.write()
+                self.send_error(500, exc_info=error)
+
+    async def _take(self, spool: Spool, chunk: bytes) -> None:
+        spool.add(chunk)
+        if spool.bytes > MOST_SCREENSHOT:
+            raise _too_large()
+        await spool.write()
 
     async def serve(
         self, declaration: Declaration, method: Callable[..., Awaitable[Any]], path: Mapping[str, str]
@@ -169,8 +177,12 @@ class ScreenshotHandler(ApiHandler):
     async def put(self, id: str) -> Document:
         """Hand in a command's screenshot, before its result: JPEG, PNG or WebP up to 5 MiB."""
         assert self._spool is not None
-        sha256 = await self._spool.close()
-        return await self.stores.commands.attach(self.actor.id, id, self._spool.path, sha256)
+        spool = self._spool
+        try:
+            sha256 = await spool.close()
+            return await self.stores.commands.attach(self.actor.id, id, spool.path, sha256)
+        finally:
+            await asyncio.shield(spool.discard())  # who has the answer finds nothing left
 
     def on_finish(self) -> None:
         """Remove the file, however the request ended."""
