@@ -24,7 +24,7 @@ class Operator:
     def __init__(self, url):
         self.url = url
         self.token = None
-        name = uuid.uuid4().hex[:10]
+        self.name = name = uuid.uuid4().hex[:10]
         account = {"email": f"{name}@example.org", "username": name, "password": PASSWORD}
         self.token = self.call("POST", "/api/auth/register", account)["accessToken"]
         self.workspace_id = self.call("GET", "/api/workspaces")["items"][0]["id"]

@@ -1,48 +1,72 @@
-/** Where one writes: a new message, an answer, or another wording of an old one; with files. */
+/** Where one writes: a new message, an answer, or another wording of an old one; with files. What is begun stays with its room. */
 
 import { called, el, part } from "./elements.js";
 
 const TYPING_EVERY_MS = 3000;
+const MOST_FILES = 10;
 
 export class Composer {
+  #roomId = null;
+  #drafts = new Map(); // room id -> the words that were begun there
   #replyTo = null;
   #editing = null;
-  #files = [];
+  #files = []; // {name, file | null}: null while it is on its way
+  #sendsSoon = false; // what is written goes out when its files are there
   #saidTyping = 0;
 
-  /** `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `upload(file)`, `onTyping()`, `onProblem(error)`. */
+  /** `told`: `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `upload(file)`, `onTyping()`, `onProblem(error)`. */
   constructor(told) {
     this.told = told;
+    this.form = part("#composer");
     this.text = part("#composer textarea");
-    part("#composer").onsubmit = (event) => {
+    this.form.onsubmit = (event) => {
       event.preventDefault();
       this.#submit();
     };
     this.text.onkeydown = (event) => this.#key(event);
     this.text.oninput = () => this.#typing();
-    part("#composer input").onchange = (event) => this.#attach(event.target);
-    part("#reply button").onclick = () => this.reset();
+    part("#reply button").onclick = () => this.#reset(true);
+    this.#takeFiles();
+  }
+
+  /** Go on in a room with what was begun there. */
+  turnTo(roomId) {
+    if (!this.#editing) this.#drafts.set(this.#roomId, this.text.value);
+    this.#roomId = roomId;
+    this.#reset();
+    this.text.value = this.#drafts.get(roomId) ?? "";
+  }
+
+  /** Say why nobody can write here, or null; `onJoin` where joining helps. */
+  bar(why, onJoin = null) {
+    const [words, join] = part("#barred").children;
+    part("#barred").hidden = why === null;
+    words.textContent = why ?? "";
+    join.hidden = onJoin === null;
+    join.onclick = onJoin;
+    this.form.hidden = why !== null;
   }
 
   reply(message) {
-    this.reset();
+    this.#reset(true);
     this.#replyTo = message.id;
     this.#about(`Answer to ${called(message.author)}`);
   }
 
   edit(message) {
-    this.reset();
+    this.#reset(true);
     this.#editing = message;
     this.text.value = message.content;
     this.#about("Another wording");
   }
 
-  /** Empty it. */
-  reset() {
+  /** Empty it; `keepWords` leaves what was written, unless it is another wording. */
+  #reset(keepWords = false) {
+    if (!keepWords || this.#editing) this.text.value = "";
     this.#replyTo = null;
     this.#editing = null;
-    this.#files = [];
-    this.text.value = "";
+    if (!keepWords) this.#files = [];
+    this.#sendsSoon = false;
     part("#reply").hidden = true;
     this.#showFiles();
   }
@@ -54,7 +78,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.key === "Escape") this.reset();
+    if (event.key === "Escape") this.#reset(true);
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#submit();
@@ -62,34 +86,71 @@ export class Composer {
 
   #submit() {
     const content = this.text.value;
+    this.#sendsSoon = this.#files.some(({ file }) => file === null);
+    if (this.#sendsSoon) return;
     if (content.trim() === "" && this.#files.length === 0) return;
+    const attachments = this.#files.map(({ file }) => file);
     if (this.#editing) this.told.onEdit(this.#editing, content);
-    else this.told.onSend({ content, replyTo: this.#replyTo, attachments: this.#files });
-    this.reset();
-    this.#saidTyping = 0;
+    else this.told.onSend({ content, replyTo: this.#replyTo, attachments });
+    this.#reset();
+    this.text.focus();
   }
 
+  /** Say that one writes, every few seconds, however many messages are sent meanwhile. */
   #typing() {
     const now = Date.now();
-    if (this.#editing || now - this.#saidTyping < TYPING_EVERY_MS) return;
+    if (this.#editing || this.text.value === "" || now - this.#saidTyping < TYPING_EVERY_MS) return;
     this.#saidTyping = now;
     this.told.onTyping();
   }
 
-  async #attach(input) {
-    const [file] = input.files;
-    input.value = "";
-    if (!file) return;
-    try {
-      this.#files = [...this.#files, await this.told.upload(file)];
+  /** Files come by the button, pasted, or dropped on the conversation. */
+  #takeFiles() {
+    const input = part("#composer input");
+    input.onchange = () => {
+      this.#attach([...input.files]);
+      input.value = "";
+    };
+    this.text.onpaste = (event) => this.#given(event, event.clipboardData);
+    part("#room").ondragover = (event) => event.preventDefault();
+    part("#room").ondrop = (event) => this.#given(event, event.dataTransfer);
+  }
+
+  #given(event, { files }) {
+    if (files.length === 0 || this.form.hidden) return;
+    event.preventDefault();
+    this.#attach([...files]);
+  }
+
+  async #attach(files) {
+    const room = this.#roomId;
+    const free = Math.max(0, MOST_FILES - this.#files.length);
+    for (const each of files.slice(0, free)) {
+      const one = { name: each.name, file: null };
+      this.#files = [...this.#files, one];
       this.#showFiles();
-    } catch (error) {
-      this.told.onProblem(error);
+      try {
+        one.file = await this.told.upload(each);
+      } catch (error) {
+        this.#files = this.#files.filter((other) => other !== one);
+        this.#sendsSoon = false;
+        this.told.onProblem(error);
+      }
+      if (room !== this.#roomId) return;
+      this.#showFiles();
+      if (this.#sendsSoon) this.#submit();
     }
   }
 
   #showFiles() {
-    const items = this.#files.map((file) => el("li", {}, `📎 ${file.name}`));
+    const items = this.#files.map((one) => {
+      const remove = () => {
+        this.#files = this.#files.filter((other) => other !== one);
+        this.#showFiles();
+      };
+      const words = one.file === null ? `${one.name} is being uploaded…` : one.name;
+      return el("li", {}, words, el("button", { className: "plain", "aria-label": `Remove ${one.name}`, onclick: remove }, "✕"));
+    });
     part("#attached").replaceChildren(...items);
   }
 }

@@ -1,80 +1,140 @@
 /** One message as an element. */
 
-import { called, el } from "./elements.js";
+import { called, el, moment } from "./elements.js";
+import { written } from "./text.js";
 
 const EMOJI = ["👍", "❤️", "😂", "🎉"];
 
-/** A message of the room; `act` has what one can do with it: react, reply, edit, remove. */
-export function messageView(message, myId, act) {
-  if (message.deleted) {
-    return el("li", { className: "message deleted", "data-id": message.id }, "This message was deleted.");
+/**
+ * Makes the elements of messages. `me` is {id, username}, `files` a FileLinks; `act` has what one can do:
+ * `react(message, emoji, on)`, `reply`, `edit`, `remove`, `pin(message, on)`, `thread(id)`, `jump(seq)`,
+ * `resend(draft)`, `discard(draft)`, `mayModerate()`.
+ */
+export class MessageView {
+  constructor({ me, files, act }) {
+    Object.assign(this, { me, files, act });
   }
-  return el(
-    "li",
-    { className: "message", "data-id": message.id },
-    el(
+
+  /** A message of the room, or what is left of it. */
+  message(message) {
+    const given = { "data-id": message.id, "data-seq": String(message.seq), tabIndex: -1 };
+    if (message.deleted) return el("li", { className: "message deleted", ...given }, "This message was deleted.");
+    const mentioned = message.mentions.includes(this.me.id);
+    return el(
+      "li",
+      { className: mentioned ? "message mentioned" : "message", ...given },
+      this.avatar(message.author),
+      el(
+        "div",
+        { className: "body" },
+        this.#head(message),
+        message.replyTo ? this.#quote(message.replyTo) : null,
+        el("div", { className: "content", dir: "auto" }, ...written(message.content, this.me.username)),
+        ...message.attachments.map((file) => this.#attachment(file)),
+        this.#flags(message),
+        this.#reactions(message),
+        this.#answers(message),
+      ),
+      this.#tools(message),
+    );
+  }
+
+  /** What was written here and has no answer yet, or a refusal. */
+  draft(draft) {
+    const failed = draft.state === "failed";
+    const button = (words, act) => el("button", { className: "plain", onclick: () => act(draft) }, words);
+    return el(
+      "li",
+      { className: failed ? "message failed" : "message pending" },
+      el("div", { className: "content", dir: "auto" }, draft.content || draft.attachments.map((file) => file.name).join(", ")),
+      failed ? el("span", { className: "problem" }, draft.error.message) : null,
+      failed ? button("Try again", this.act.resend) : null,
+      failed ? button("Discard", this.act.discard) : null,
+    );
+  }
+
+  /** A message in short, in a list beside the room; it leads to its place. */
+  card(message, room = null) {
+    const where = room === null ? "" : ` in ${room}`;
+    return el(
+      "li",
+      { className: "card", "data-id": message.id },
+      el(
+        "button",
+        { className: "plain", onclick: () => this.act.jump(message) },
+        el("span", { className: "head" }, `${called(message.author)}${where}, ${moment(message.createdAt)}`),
+        el("span", { className: "content", dir: "auto" }, message.content || "(files)"),
+      ),
+    );
+  }
+
+  avatar(person) {
+    const initial = el("span", { className: "avatar", "aria-hidden": "true" }, [...called(person)][0].toUpperCase());
+    if (!person.avatarUrl) return initial;
+    const image = this.files.picture(person.avatarUrl, "", () => image.replaceWith(initial));
+    image.className = "avatar";
+    return image;
+  }
+
+  #head(message) {
+    return el(
       "div",
       { className: "head" },
       el("span", { className: "author" }, called(message.author)),
-      el("time", { dateTime: message.createdAt }, clock(message.createdAt)),
-      message.editedAt ? el("span", { className: "edited" }, "edited") : null,
-    ),
-    message.replyTo ? quote(message.replyTo) : null,
-    el("div", { className: "content", dir: "auto" }, message.content),
-    ...message.attachments.map(attachment),
-    reactions(message, myId, act),
-    tools(message, myId, act),
-  );
+      el("time", { dateTime: message.createdAt, title: new Date(message.createdAt).toLocaleString() }, moment(message.createdAt)),
+    );
+  }
+
+  #quote({ author, excerpt, seq }) {
+    const words = excerpt === null ? "a deleted message" : `${called(author)}: ${excerpt || "(files)"}`;
+    return el("button", { className: "quote", dir: "auto", title: "Show it", onclick: () => this.act.jump({ seq }) }, words);
+  }
+
+  #attachment(file) {
+    const isShown = /^(image|audio|video)\//.test(file.contentType);
+    const isPicture = file.contentType.startsWith("image/") || (isShown && file.thumbnailUrl !== null);
+    if (!isPicture) return el("div", {}, this.files.link(file.url, isShown ? null : file.name, `${file.name} (${size(file.bytes)})`));
+    const image = this.files.picture(file.thumbnailUrl ?? file.url, file.name);
+    return el("div", {}, this.files.link(file.url, null, image));
+  }
+
+  #flags({ editedAt, pinned }) {
+    const flags = [editedAt ? "edited" : null, pinned ? "pinned" : null].filter(Boolean);
+    return flags.length > 0 ? el("div", { className: "flags" }, flags.join(", ")) : null;
+  }
+
+  #reactions(message) {
+    const buttons = message.reactions.map(({ emoji, userIds }) => {
+      const mine = userIds.includes(this.me.id);
+      const onclick = () => this.act.react(message, emoji, !mine);
+      const given = { "aria-pressed": String(mine), "aria-label": `${emoji}, ${userIds.length}`, "data-key": `r${emoji}` };
+      return el("button", { className: mine ? "mine" : "", onclick, ...given }, `${emoji} ${userIds.length}`);
+    });
+    return el("div", { className: "reactions" }, ...buttons);
+  }
+
+  #answers({ id, replyCount }) {
+    if (!replyCount) return null;
+    const words = replyCount === 1 ? "1 answer" : `${replyCount} answers`;
+    return el("button", { className: "answers", onclick: () => this.act.thread(id), "data-key": "answers" }, words);
+  }
+
+  #tools(message) {
+    const { act } = this;
+    const mine = message.author.id === this.me.id;
+    const tool = (words, onclick) => el("button", { className: "plain", onclick, "data-key": words }, words);
+    return el(
+      "div",
+      { className: "tools", role: "group", "aria-label": "What to do with it" },
+      ...EMOJI.map((emoji) => tool(emoji, () => act.react(message, emoji, true))),
+      tool("Reply", () => act.reply(message)),
+      message.pinned ? tool("Unpin", () => act.pin(message, false)) : tool("Pin", () => act.pin(message, true)),
+      mine ? tool("Edit", () => act.edit(message)) : null,
+      mine || act.mayModerate() ? tool("Delete", () => act.remove(message)) : null,
+    );
+  }
 }
 
-/** What was written here and has no answer yet, or a refusal. */
-export function pendingView(draft, { resend, discard }) {
-  const failed = draft.state === "failed";
-  return el(
-    "li",
-    { className: failed ? "message failed" : "message pending" },
-    el("div", { className: "content", dir: "auto" }, draft.content),
-    failed ? el("span", { className: "problem" }, draft.error.message) : null,
-    failed ? el("button", { className: "plain", onclick: () => resend(draft) }, "Try again") : null,
-    failed ? el("button", { className: "plain", onclick: () => discard(draft) }, "Discard") : null,
-  );
-}
-
-function clock(time) {
-  return new Date(time).toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-}
-
-function quote({ author, excerpt }) {
-  const words = excerpt === null ? "a deleted message" : `${called(author)}: ${excerpt}`;
-  return el("div", { className: "quote", dir: "auto" }, words);
-}
-
-function attachment(file) {
-  const link = el("a", { href: file.url, target: "_blank", rel: "noopener" });
-  if (file.contentType.startsWith("image/")) {
-    link.append(el("img", { src: file.thumbnailUrl ?? file.url, alt: file.name, loading: "lazy" }));
-  } else link.append(`${file.name} (${Math.ceil(file.bytes / 1024)} KB)`);
-  return el("div", {}, link);
-}
-
-function reactions(message, myId, act) {
-  const buttons = message.reactions.map(({ emoji, userIds }) => {
-    const mine = userIds.includes(myId);
-    const onclick = () => act.react(message, emoji, !mine);
-    return el("button", { className: mine ? "mine" : "", onclick, "aria-pressed": String(mine) }, `${emoji} ${userIds.length}`);
-  });
-  return el("div", { className: "reactions" }, ...buttons);
-}
-
-function tools(message, myId, act) {
-  const tool = (words, onclick) => el("button", { className: "plain", onclick }, words);
-  const mine = message.author.id === myId;
-  return el(
-    "div",
-    { className: "tools" },
-    ...EMOJI.map((emoji) => tool(emoji, () => act.react(message, emoji, true))),
-    tool("Reply", () => act.reply(message)),
-    mine ? tool("Edit", () => act.edit(message)) : null,
-    mine || act.mayModerate() ? tool("Delete", () => act.remove(message)) : null,
-  );
+function size(bytes) {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} KB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

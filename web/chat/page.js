@@ -1,225 +1,258 @@
 /** The page once somebody is signed in: which room is open, and what each event means for what is seen. */
 
 import { ChatClient } from "../shared/chat.js";
+import { Paced } from "../shared/pace.js";
 import { Socket, socketUrl } from "../shared/socket.js";
-import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
 import { part } from "./elements.js";
-import { MessagesView } from "./messages-view.js";
+import { FileLinks } from "./files.js";
+import { Finder } from "./finder.js";
 import { PeopleView } from "./people-view.js";
-import { renderRooms, setUpFinder, titleOf } from "./rooms-view.js";
+import { PersonDialog } from "./person-dialog.js";
+import { everything, RoomBook } from "./room-book.js";
+import { RoomDialog } from "./room-dialog.js";
+import { renderRooms, titleOf } from "./rooms-view.js";
+import { SearchView } from "./search-view.js";
+import { Side } from "./side.js";
+import { StatusLine } from "./status-line.js";
 
-const WORDS = { idle: "", connecting: "Connecting…", open: "Connected", waiting: "Offline. Trying again…", stopped: "Signed out." };
+const PEOPLE_MS = 1000; // between two readings of a room's members
+const UNAUTHENTICATED = 4401;
 
 export class ChatPage {
-  #rooms = new Map(); // by id, as REST shows them
-  #current = null; // the open RoomState
-  #reading = 0;
+  #members = { items: [], next: null };
 
-  constructor(api, session) {
-    this.api = api;
-    this.session = session;
-    this.myId = session.user.id;
-    this.socket = new Socket({
-      url: socketUrl("/ws/chat"),
-      authenticate: (why) => session.credential(why),
-      onHello: () => this.#greeted(),
-      onEvent: (frame) => this.chat.hear(frame),
-      onState: ({ state }) => this.#showState(state),
-    });
-    this.chat = new ChatClient({
-      api,
-      socket: this.socket,
-      myId: this.myId,
-      onRoom: (room) => room === this.#current && this.messages.render(room),
-      onEnd: (room) => this.#gone(room.id),
-      onNews: (frame) => this.#news(frame),
-    });
+  /** `onEnded()` when the session is no more; `goOn()` takes up again with a new one of the same person. */
+  constructor({ api, session, onEnded }) {
+    Object.assign(this, { api, session, onEnded });
+    this.me = { ...session.user };
+    this.line = new StatusLine();
+    this.files = new FileLinks(api);
+    this.reload = new Paced((id) => this.#loadPeople(id), PEOPLE_MS);
+    this.book = new RoomBook({ api, onChange: () => this.#showRooms() });
+    this.#connect();
     this.#setUpViews();
+    this.#setUpDialogs();
   }
 
   start() {
-    part("#me").textContent = this.session.user.username;
-    setUpFinder(this.api, (room) => this.#enter(room));
+    part("#me").textContent = this.me.username;
     part("#sign-out").onclick = () => this.#signOut();
+    part("#presence").onchange = () => this.#sayPresence();
     addEventListener("online", () => this.socket.hurry());
-    document.addEventListener("visibilitychange", () => this.#markRead());
+    document.addEventListener("visibilitychange", () => this.conversation.markRead());
     this.socket.start();
   }
 
-  #setUpViews() {
-    const { chat } = this;
-    this.people = new PeopleView({ myId: this.myId, onPerson: (member) => this.#direct(member) });
-    this.composer = new Composer({
-      onSend: (draft) => this.#current && chat.send(this.#current, draft),
-      onEdit: (message, content) => this.#change("PATCH", message, "", { content }),
-      upload: (file) => this.#upload(file),
-      onTyping: () => this.#current && this.#ask("typing", { room: this.#current.id, on: true }),
-      onProblem: (error) => this.#say(error),
-    });
-    const act = {
-      react: (message, emoji, on) => this.#change(on ? "PUT" : "DELETE", message, `/reactions/${encodeURIComponent(emoji)}`),
-      reply: (message) => this.composer.reply(message),
-      edit: (message) => this.composer.edit(message),
-      remove: (message) => this.#change("DELETE", message, ""),
-      resend: (draft) => chat.resend(this.#current, draft.clientId),
-      discard: (draft) => chat.discard(this.#current, draft.clientId),
-      mayModerate: () => ["owner", "moderator"].includes(this.#rooms.get(this.#current?.id)?.myRole),
-    };
-    const onOlder = (room) => chat.older(room).catch((error) => this.#say(error));
-    this.messages = new MessagesView({ myId: this.myId, act, onOlder, onEnd: () => this.#markRead() });
+  goOn() {
+    this.socket.start();
   }
 
-  async #greeted() {
+  #connect() {
+    this.socket = new Socket({
+      url: socketUrl("/ws/chat"),
+      authenticate: (why) => this.session.credential(why),
+      onHello: (hello) => this.#greeted(hello),
+      onEvent: (frame) => this.chat.hear(frame),
+      onState: ({ state, code }) => this.#showState(state, code),
+    });
+    this.chat = new ChatClient({
+      api: this.api,
+      socket: this.socket,
+      myId: this.me.id,
+      onRoom: (room) => this.conversation.render(room),
+      onEnd: (room) => this.#gone(room.id),
+      onNews: (frame) => this.#news(frame),
+    });
+  }
+
+  #setUpViews() {
+    const { api, me, book, chat, socket, files } = this;
+    const onProblem = (error) => this.line.problem(error);
+    this.people = new PeopleView({
+      myId: me.id,
+      onPerson: (member) => this.person.show(member, book.get(this.#openId), this.people.status(member.userId)),
+      onMore: () => this.#morePeople(),
+    });
+    this.side = new Side({ onShow: (name) => name === "pins" && this.conversation.showPins() });
+    this.conversation = new Conversation({
+      ...{ api, me, book, chat, socket, files, onProblem, people: this.people, side: this.side },
+      onJoin: (id) => this.#join(id),
+      onJump: (message) => this.#jump(message),
+    });
+    const nameOf = (id) => book.get(id) && titleOf(book.get(id), me.id);
+    this.search = new SearchView({ api, view: this.conversation.view, here: () => this.#openId, nameOf });
+  }
+
+  #setUpDialogs() {
+    const { api, me, book } = this;
+    const myId = me.id;
+    this.finder = new Finder({ api, onRoom: (room) => this.#enter(room) });
+    const onGone = (id) => this.#gone(id);
+    this.settings = new RoomDialog({ api, myId, onRoom: (room) => book.put(room), onGone });
+    this.person = new PersonDialog({
+      api,
+      myId,
+      onDirect: (member) => this.#direct(member),
+      onMember: (member) => this.people.update(member),
+      onRemoved: (userId) => this.people.remove(userId),
+    });
+    part("#settings").onclick = () => this.#openId && this.settings.show(book.get(this.#openId));
+  }
+
+  get #openId() {
+    return this.conversation.room?.id ?? null;
+  }
+
+  async #greeted(hello) {
+    this.files.aheadMs = Date.parse(hello.serverTime) - Date.now();
+    if (part("#presence").value !== "online") this.#sayPresence();
     this.chat.greet();
     try {
-      await this.#loadRooms();
-      if (this.#current === null && this.#rooms.size > 0) this.#choose(this.#start());
-      else this.#loadPeople();
+      await this.book.load();
+      const id = this.#openId;
+      if (id === null) await this.#choose(location.hash.slice(1) || null);
+      else this.reload.ask(id);
     } catch (error) {
-      this.#say(error);
+      this.line.problem(error);
     }
   }
 
-  #start() {
-    const general = [...this.#rooms.values()].find((room) => room.name === "general");
-    return (this.#rooms.get(location.hash.slice(1)) ?? general ?? [...this.#rooms.values()][0]).id;
-  }
-
-  async #loadRooms() {
-    const { data } = await this.api.get("/api/rooms?limit=100", { retries: 3 });
-    this.#rooms = new Map(data.items.map((room) => [room.id, room]));
-    this.#showRooms();
-  }
-
-  #choose(id) {
-    if (this.#current?.id === id) return;
-    if (this.#current) this.chat.close(this.#current.id);
-    this.composer.reset();
+  /** Open a room by its id; without one, or where it is not to be seen, the one to begin with. */
+  async #choose(id) {
+    if (id !== null && this.#openId === id) return;
+    if (id !== null && this.book.get(id) === null) await this.book.fetch(id).catch(() => {});
+    const room = this.book.first(id);
+    if (this.#openId !== null) this.chat.close(this.#openId);
     this.people.clear();
-    this.#reading = 0;
-    this.#current = this.chat.open(id);
-    history.replaceState(null, "", `#${id}`);
+    this.#members = { items: [], next: null };
+    if (room) history.replaceState(null, "", `#${room.id}`);
+    this.conversation.open(room ? this.chat.open(room.id) : null);
+    this.side.roomChanged();
     this.#showRooms();
-    this.messages.render(this.#current);
-    this.#loadPeople();
+    if (room) this.reload.ask(room.id);
   }
 
-  #enter(room) {
-    this.#rooms.set(room.id, room);
-    this.#choose(room.id);
-    this.#loadRooms().catch((error) => this.#say(error));
+  async #enter(room) {
+    this.book.put(room);
+    await this.#choose(room.id);
   }
 
-  async #direct({ userId }) {
-    if (userId === this.myId) return;
+  async #try(work) {
     try {
-      this.#enter((await this.api.post("/api/rooms", { type: "direct", memberIds: [userId] })).data);
+      await work();
     } catch (error) {
-      this.#say(error);
+      this.line.problem(error);
     }
+  }
+
+  #direct({ userId }) {
+    const body = { type: "direct", memberIds: [userId] };
+    return this.#try(async () => this.#enter((await this.api.post("/api/rooms", body)).data));
+  }
+
+  #join(id) {
+    return this.#try(async () => this.book.put((await this.api.post(`/api/rooms/${id}/join`)).data));
+  }
+
+  #jump({ roomId = this.#openId, seq }) {
+    return this.#try(async () => {
+      if (roomId !== this.#openId) await this.#choose(roomId);
+      this.side.makeWay();
+      if (roomId === this.#openId) await this.conversation.jump(seq);
+    });
   }
 
   #gone(id) {
-    this.#rooms.delete(id);
-    if (this.#current?.id === id) {
-      this.#current = null;
-      if (this.#rooms.size > 0) this.#choose(this.#start());
-    }
-    this.#showRooms();
+    const wasOpen = this.#openId === id;
+    this.book.remove(id);
+    if (!wasOpen) return;
+    this.conversation.room = null;
+    this.chat.close(id);
+    this.#choose(null);
   }
 
   #news({ event, channel, data }) {
-    const here = this.#current !== null && channel === `room:${this.#current.id}`;
+    const roomId = channel.startsWith("room:") ? channel.slice(5) : null;
+    const here = roomId !== null && roomId === this.#openId;
     if (event === "typing" && here) this.people.typing(data.userId, data.on);
     else if (event === "presence.changed") this.people.presence(data.userId, data.status);
-    else if (event === "room.unread") this.#patch(data.roomId, data);
-    else if (event === "mention") this.#refresh(data.message.roomId);
-    else if (event === "room.created") this.#patch(data.room.id, data.room, true);
+    else if (event === "read") this.conversation.heardRead(roomId, data);
+    else if (event === "room.unread") this.book.patch(data.roomId, data);
+    else if (event === "mention") this.book.refresh(data.message.roomId);
+    else if (event === "room.created") this.book.put(data.room);
     else if (event === "room.removed") this.#gone(data.room.id);
-    else if (event === "room.updated") this.#patch(data.id, data);
-    else if (event === "read" && data.userId === this.myId) this.#refresh(channel.slice(5));
-    else if (event.startsWith("member.") && here) this.#loadPeople();
+    else if (event === "room.updated") this.book.patch(data.id, data);
+    else if (event.startsWith("member.")) this.#member(event, roomId, data, here);
   }
 
-  #patch(id, fields, isNew = false) {
-    if (!isNew && !this.#rooms.has(id)) return;
-    this.#rooms.set(id, { ...this.#rooms.get(id), ...fields });
-    this.#showRooms();
-  }
-
-  async #refresh(id) {
-    const { data } = await this.api.get(`/api/rooms/${id}`).catch(() => ({ data: null })); // the next hello loads all
-    if (data) this.#patch(id, data);
-  }
-
-  async #loadPeople() {
-    const id = this.#current.id;
-    try {
-      const [members, online] = await Promise.all([
-        this.api.get(`/api/rooms/${id}/members?limit=100`),
-        this.api.get("/api/users/online?limit=100"),
-      ]);
-      if (this.#current?.id === id) this.people.show(members.data.items, online.data.items);
-    } catch (error) {
-      this.#say(error);
+  #member(event, roomId, data, here) {
+    if (event === "member.updated" && data.userId === this.me.id) {
+      this.book.patch(roomId, { myRole: data.role });
+      this.conversation.mutedUntil(roomId, data.mutedUntil && Date.parse(data.mutedUntil));
     }
+    if (!here) return;
+    if (event === "member.updated") this.people.update(data);
+    else if (event === "member.left") this.people.remove(data.userId);
+    else this.reload.ask(roomId);
   }
 
-  /** Say up to where one has read: only what is in sight of somebody. */
-  async #markRead() {
-    const room = this.#current;
-    if (room === null || document.hidden || !this.messages.atEnd) return;
-    const seq = room.lastSeq;
-    if (seq <= this.#reading || this.socket.state !== "open" || !this.#rooms.get(room.id)?.myRole) return;
-    this.#reading = seq;
-    try {
-      this.#patch(room.id, await this.socket.request("read", { room: room.id, seq }));
-    } catch {
-      if (this.#current === room) this.#reading = 0; // the next look says it again
-    }
+  async #loadPeople(id) {
+    if (id !== this.#openId) return;
+    await this.#try(async () => {
+      const path = `/api/rooms/${id}/members?limit=100`;
+      const [first, online] = await Promise.all([this.api.get(path), everything(this.api, "/api/users/online?limit=100")]);
+      if (id !== this.#openId) return;
+      this.people.here(online);
+      this.#showPeople(first.data.items, first.data.next);
+    });
   }
 
-  async #change(method, message, path, body) {
-    try {
-      await this.chat.change(this.#current, method, `/api/messages/${message.id}${path}`, body);
-    } catch (error) {
-      this.#say(error);
-    }
+  #morePeople() {
+    const id = this.#openId;
+    const { items, next } = this.#members;
+    return this.#try(async () => {
+      const { data } = await this.api.get(`/api/rooms/${id}/members?limit=100&cursor=${encodeURIComponent(next)}`);
+      if (id === this.#openId) this.#showPeople([...items, ...data.items], data.next);
+    });
   }
 
-  async #upload(file) {
-    const form = new FormData();
-    form.append("file", file);
-    return (await this.api.post("/api/files/upload", form, { timeoutMs: 120_000 })).data;
+  #showPeople(items, next) {
+    this.#members = { items, next };
+    this.people.show(items, next !== null);
+    const mine = this.people.get(this.me.id);
+    if (mine) this.conversation.mutedUntil(this.#openId, mine.mutedUntil && Date.parse(mine.mutedUntil));
+    this.conversation.render(this.conversation.room);
   }
 
-  #ask(type, data) {
-    this.socket.request(type, data).catch(() => {}); // a hint: nothing is lost with it
+  #sayPresence() {
+    const status = part("#presence").value;
+    this.socket.request("presence.set", { status }).catch(() => {}); // the next hello says it again
   }
 
+  /** Where the server cannot be reached one stays signed in, and is told so: the cookie is the server's to take. */
   async #signOut() {
-    this.chat.stop();
     this.socket.stop();
-    await this.session.signOut().catch(() => {});
-    location.replace("/chat");
+    try {
+      await this.session.signOut();
+      location.replace("/chat");
+    } catch (error) {
+      this.socket.start();
+      this.line.problem(new Error(`You are still signed in. ${error.message}`));
+    }
   }
 
   #showRooms() {
-    const rooms = [...this.#rooms.values()];
-    renderRooms(rooms, this.#current?.id, this.myId, (id) => this.#choose(id));
-    const room = this.#rooms.get(this.#current?.id);
-    part("#title").textContent = room ? titleOf(room, this.myId) : "";
+    renderRooms(this.book.all, this.#openId, this.me.id, (id) => this.#choose(id));
+    const room = this.book.get(this.#openId);
+    part("#title").textContent = room ? titleOf(room, this.me.id) : "";
     part("#topic").textContent = room?.topic ?? "";
+    this.conversation.bar();
   }
 
-  #showState(state) {
-    part("#line").textContent = WORDS[state];
-    part("#line").dataset.state = ["waiting", "stopped"].includes(state) ? "away" : state;
+  #showState(state, code) {
+    this.line.show(state, code);
     document.documentElement.dataset.link = state;
-  }
-
-  #say(error) {
-    part("#line").textContent = error.message;
-    part("#line").dataset.state = "away";
+    if (state === "stopped" && code === UNAUTHENTICATED) this.onEnded();
   }
 }

@@ -1,29 +1,46 @@
-/** Who is in the room, who is here, and who is writing. */
+/** Who is in the room, who is here, up to where they have read, and who is writing. */
 
 import { called, el, part } from "./elements.js";
 
 const TYPING_MS = 6000;
+const RANK = { online: 0, busy: 1, away: 2, offline: 3 };
 
 export class PeopleView {
-  #members = [];
+  #members = new Map(); // by user id
   #status = new Map();
   #typing = new Map(); // userId -> timer
 
-  /** `onPerson(member)` when one is chosen. */
-  constructor({ myId, onPerson }) {
+  /** `onPerson(member)` when one is chosen, `onMore()` when more are to be loaded. */
+  constructor({ myId, onPerson, onMore }) {
     Object.assign(this, { myId, onPerson });
+    this.more = part("#side [data-part=people] .more");
+    this.more.onclick = onMore;
   }
 
-  /** Show another room's members; `online` are cards of those who are here. */
-  show(members, online) {
-    this.#members = members;
-    this.#status = new Map(online.map((card) => [card.id, card.status]));
+  /** Show members; `hasMore` says whether there are others. */
+  show(members, hasMore) {
+    this.#members = new Map(members.map((member) => [member.userId, member]));
+    this.more.hidden = !hasMore;
+    this.#render();
+  }
+
+  /** Say who is here: cards of all of them. */
+  here(cards) {
+    this.#status = new Map(cards.map((card) => [card.id, card.status]));
     this.#render();
   }
 
   clear() {
     for (const id of [...this.#typing.keys()]) this.typing(id, false);
-    this.show([], []);
+    this.show([], false);
+  }
+
+  get(userId) {
+    return this.#members.get(userId) ?? null;
+  }
+
+  status(userId) {
+    return this.#status.get(userId) ?? "offline";
   }
 
   presence(userId, status) {
@@ -31,20 +48,59 @@ export class PeopleView {
     this.#render();
   }
 
+  /** A member has another role, or is muted or no longer. */
+  update({ userId, ...changes }) {
+    const member = this.#members.get(userId);
+    if (!member) return;
+    this.#members.set(userId, { ...member, ...changes });
+    this.#render();
+  }
+
+  remove(userId) {
+    this.#members.delete(userId);
+    this.typing(userId, false);
+    this.#render();
+  }
+
+  read(userId, seq) {
+    const member = this.#members.get(userId);
+    if (member) member.lastReadSeq = Math.max(member.lastReadSeq, seq);
+  }
+
+  /** The others who have read up to `seq`. */
+  readers(seq) {
+    return [...this.#members.values()].filter((one) => one.userId !== this.myId && one.lastReadSeq >= seq);
+  }
+
   typing(userId, on) {
     clearTimeout(this.#typing.get(userId));
     this.#typing.delete(userId);
     if (on && userId !== this.myId) this.#typing.set(userId, setTimeout(() => this.typing(userId, false), TYPING_MS));
-    const names = [...this.#typing.keys()].map((id) => called(this.#members.find((one) => one.userId === id)));
-    part("#typing").textContent = names.length === 0 ? "" : `${names.join(", ")} writing…`;
+    const names = [...this.#typing.keys()].map((id) => called(this.#members.get(id)));
+    const who = names.length > 3 ? "Several people" : names.join(", ");
+    part("#typing").textContent = names.length === 0 ? "" : `${who} writing…`;
   }
 
   #render() {
-    const items = this.#members.map((member) => {
-      const status = this.#status.get(member.userId) ?? "offline";
-      const dot = el("span", { className: "dot", "data-status": status, title: status });
-      return el("li", {}, el("button", { className: "plain", onclick: () => this.onPerson(member) }, dot, called(member)));
-    });
-    part("#people-list").replaceChildren(...items);
+    const order = (one) => RANK[this.status(one.userId)];
+    const sorted = [...this.#members.values()].sort((a, b) => order(a) - order(b) || called(a).localeCompare(called(b)));
+    part("#people-list").replaceChildren(...sorted.map((member) => this.#row(member)));
+  }
+
+  #row(member) {
+    const status = this.status(member.userId);
+    const muted = member.mutedUntil !== null && new Date(member.mutedUntil) > new Date();
+    const notes = [member.role === "member" ? null : member.role, muted ? "muted" : null].filter(Boolean).join(", ");
+    return el(
+      "li",
+      { "data-user": member.userId },
+      el(
+        "button",
+        { className: "plain", onclick: () => this.onPerson(member) },
+        el("span", { className: "dot", "data-status": status, title: status, role: "img", "aria-label": status }),
+        el("span", { className: "who" }, called(member)),
+        el("small", {}, notes),
+      ),
+    );
   }
 }

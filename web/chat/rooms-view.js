@@ -1,4 +1,4 @@
-/** The rooms one is in, with what is unread; and the dialog that finds or makes others. */
+/** The rooms one is in, with what is unread. */
 
 import { called, el, part } from "./elements.js";
 
@@ -8,49 +8,25 @@ export function titleOf(room, myId) {
   return (room.members ?? []).filter((one) => one.id !== myId).map(called).join(", ") || "Myself";
 }
 
+/** Show the rooms; `choose(id)` when one is. The focus stays on the room that has it. */
 export function renderRooms(rooms, currentId, myId, choose) {
-  const items = rooms.map((room) => {
-    const count = room.mentions > 0 ? `@${room.mentions}` : `${room.unread}`;
-    const badge = room.unread > 0 ? el("span", { className: room.mentions > 0 ? "count mentions" : "count" }, count) : null;
-    const name = `${room.type === "direct" ? "" : "# "}${titleOf(room, myId)}`;
-    const button = el("button", { className: "plain", onclick: () => choose(room.id) }, el("span", {}, name), ...(badge ? [badge] : []));
-    const current = String(room.id === currentId);
-    return el("li", { className: room.unread > 0 ? "unread" : "", "aria-current": current, "data-room": room.id }, button);
-  });
-  part("#room-list").replaceChildren(...items);
+  const list = part("#room-list");
+  const focused = document.activeElement?.closest("#room-list li")?.dataset.room;
+  const sorted = [...rooms].sort((a, b) => (a.type === "direct") - (b.type === "direct"));
+  list.replaceChildren(...sorted.map((room) => row(room, currentId, myId, choose)));
+  if (focused) part(`[data-room="${focused}"] button`, list)?.focus();
+  const news = rooms.filter((room) => room.unread > 0).length;
+  document.title = news > 0 ? `(${news}) Chat · Marquee` : "Chat · Marquee";
 }
 
-/** Set up the dialog; `onRoom(room)` is told which was joined or made. */
-export function setUpFinder(api, onRoom) {
-  const dialog = part("#finder");
-  const form = part("#make");
-  const problem = form.querySelector(".problem");
-  const done = (room) => {
-    dialog.close();
-    onRoom(room);
-  };
-  const attempt = async (act) => {
-    problem.textContent = "";
-    try {
-      await act();
-    } catch (error) {
-      problem.textContent = error.message;
-    }
-  };
-  const join = (room) => attempt(async () => done((await api.post(`/api/rooms/${room.id}/join`)).data ?? room));
-  part("#browse").onclick = () =>
-    attempt(async () => {
-      dialog.showModal();
-      const { data } = await api.get("/api/rooms?type=public&limit=100");
-      const items = data.items.map((room) =>
-        el("li", {}, `# ${room.title || room.name}`, room.myRole ? null : el("button", { onclick: () => join(room) }, "Join")),
-      );
-      part("#public-list").replaceChildren(...items);
-    });
-  part("#close-finder").onclick = () => dialog.close();
-  form.onsubmit = (event) => {
-    event.preventDefault();
-    const type = form.elements.private.checked ? "private" : "public";
-    attempt(async () => done((await api.post("/api/rooms", { name: form.elements.name.value, type })).data));
-  };
+function row(room, currentId, myId, choose) {
+  const count = room.mentions > 0 ? `@${room.mentions}` : `${room.unread}`;
+  const label = room.mentions > 0 ? `${room.mentions} mentions` : `${room.unread} unread`;
+  const style = room.mentions > 0 ? "count mentions" : "count";
+  const badge = room.unread > 0 ? el("span", { className: style, title: label }, count) : null;
+  const sign = { direct: "", private: "🔒 ", public: "# " }[room.type];
+  const name = el("span", {}, `${sign}${titleOf(room, myId)}`);
+  const button = el("button", { className: "plain", onclick: () => choose(room.id) }, name, badge);
+  const mood = [room.unread > 0 ? "unread" : "", room.archived ? "archived" : ""].join(" ").trim();
+  return el("li", { className: mood, "aria-current": String(room.id === currentId), "data-room": room.id }, button);
 }

@@ -73,10 +73,39 @@ export class ChatClient {
 
   /** Load the page of history above the oldest shown message. */
   async older(room) {
-    if (!room.hasOlder || room.loading) return;
+    if (room.hasOlder) await this.#once(room, `&before=${room.low}`, (items) => room.applyOlder(items, PAGE));
+  }
+
+  /** Load the page below the part that is looked at. */
+  async newer(room) {
+    if (room.hasNewer) await this.#once(room, `&after=${room.window.high}`, (items) => room.applyNewer(items, PAGE));
+  }
+
+  /** Show the part of a room where message `seq` stands. */
+  async lookAt(room, seq) {
+    if (!room.shows(seq)) await this.#page(room, `&around=${seq}`, (items) => room.openWindow(items, PAGE));
+  }
+
+  /** Show the newest messages again. */
+  lookAtNewest(room) {
+    room.leaveWindow();
+    this.onRoom(room);
+  }
+
+  /**
+   * Load some messages wherever they stand: of `thread=<id>` or `pinned=true`, the newest first. They are then held by
+   * the room. Return the cursor of the next page, or null.
+   */
+  async gather(room, which, cursor = null) {
+    const where = cursor === null ? `&${which}` : `&${which}&cursor=${encodeURIComponent(cursor)}`;
+    return (await this.#page(room, where, (items) => items.forEach((message) => room.apply(message)))).next;
+  }
+
+  async #once(room, where, take) {
+    if (room.loading) return;
     room.loading = true;
     try {
-      await this.#page(room, `&before=${room.floor}`);
+      await this.#page(room, where, take);
     } finally {
       room.loading = false;
     }
@@ -143,7 +172,7 @@ export class ChatClient {
     const { generation } = room;
     while (!room.loaded && room.generation === generation && this.#open.has(room.id)) {
       try {
-        await this.#page(room, "");
+        await this.#page(room, "", (items) => room.applyPage(items, PAGE));
       } catch (error) {
         if (isDefinite(error)) {
           this.#ended(room, error.code);
@@ -154,12 +183,14 @@ export class ChatClient {
     }
   }
 
-  async #page(room, where) {
+  async #page(room, where, take) {
     const { generation } = room;
     const { data } = await this.api.get(`/api/messages?room=${room.id}&limit=${PAGE}${where}`);
-    if (room.generation !== generation) return;
-    room.applyPage(data.items, PAGE);
-    this.onRoom(room);
+    if (room.generation === generation) {
+      take(data.items);
+      this.onRoom(room);
+    }
+    return data;
   }
 
   #ended(room, code) {

@@ -173,3 +173,52 @@ test("the event of one's own message acknowledges it before the reply does", () 
   room.apply(message(2, 2, { clientId: "c1", author: { id: "me" } }));
   assert.equal(room.pending.length, 0);
 });
+
+test("a part far above is shown without what lies between, and grows together with the newest", async () => {
+  const all = Array.from({ length: 200 }, (_, n) => message(n + 1, n + 1));
+  const { client, paths } = wired(() => subscribed({ offset: 200 }), (path) => {
+    const [, way, seq] = /&(around|after|before)=(\d+)/.exec(path) ?? [null, "newest", "0"];
+    const at = Number(seq);
+    if (way === "around") return all.slice(Math.max(0, at - 26), Math.max(0, at - 26) + 50);
+    if (way === "after") return all.slice(at, at + 50);
+    return way === "before" ? all.slice(Math.max(0, at - 51), at - 1) : all.slice(-50);
+  });
+  const room = client.open("r");
+  await soon();
+  const seqs = () => [room.shown[0].seq, room.shown.at(-1).seq, room.shown.length];
+  assert.deepEqual(seqs(), [151, 200, 50]);
+
+  await client.lookAt(room, 60);
+  assert.deepEqual(seqs(), [35, 84, 50]);
+  room.apply(message(201, 201));
+  assert.deepEqual([room.hasNewer, room.lastSeq, ...seqs()], [true, 201, 35, 84, 50]);
+  await client.older(room);
+  assert.deepEqual(seqs(), [1, 84, 84]);
+  assert.equal(room.hasOlder, false);
+
+  client.lookAtNewest(room);
+  assert.deepEqual(seqs(), [151, 201, 51]);
+  await client.lookAt(room, 60);
+  await client.newer(room);
+  assert.deepEqual([room.hasNewer, room.window.high], [true, 134]);
+  await client.newer(room);
+  assert.deepEqual([room.hasNewer, ...seqs()], [false, 35, 201, 167]);
+  const before = paths.length;
+  await client.lookAt(room, 40);
+  assert.equal(paths.length, before);
+});
+
+test("a thread and what is pinned are gathered into the room, wherever they stand", async () => {
+  const answer = message(90, 90, { replyTo: { id: "m3", seq: 3 } });
+  const { client, paths } = wired(() => subscribed(), (path) => (path.includes("thread") ? [answer] : [message(100, 100)]));
+  const room = client.open("r");
+  await soon();
+  room.applyPage([message(99, 99)], 1);
+  assert.equal(await client.gather(room, "thread=m3", "before.91"), undefined);
+  assert.match(paths.at(-1), /&thread=m3&cursor=before\.91$/);
+  room.apply(message(95, 120, { replyTo: { id: "m3", seq: 3 }, pinned: true }));
+  assert.deepEqual(room.answersTo("m3").map(({ seq }) => seq), [90, 95]);
+  assert.deepEqual(room.pinned.map(({ seq }) => seq), [95]);
+  room.apply({ id: "m90", seq: 90, rev: 130, deleted: true });
+  assert.deepEqual(room.answersTo("m3").map(({ seq }) => seq), [95]);
+});

@@ -1,0 +1,122 @@
+"""A browser with the chat page in it, as somebody in front of it uses it."""
+
+from playwright.sync_api import BrowserContext, Locator
+
+from tests.browser.operator_client import PASSWORD
+
+# What stands in the conversation, in order: the words and the reactions.
+SHOWN = """[...document.querySelectorAll('#messages .message')].map((one) => one.classList.contains('deleted')
+  ? 'deleted' : [...one.querySelectorAll('.content, .reactions')].map((part) => part.textContent).join('|'))"""
+# What of the page a reader of screens could not name.
+NAMELESS = """[...document.querySelectorAll('button, input, select, textarea, img, dialog')].filter((one) =>
+  !(one.textContent.trim() || one.ariaLabel || one.title || one.labels?.length || one.hasAttribute('alt'))
+  ).map((one) => one.outerHTML)"""
+
+
+class Person:
+    """Somebody at `{url}/chat`, by name; `errors` gathers what went wrong in the page."""
+
+    def __init__(self, context: BrowserContext, url: str, name: str):
+        self.context = context
+        self.url = url
+        self.page = context.pages[0]
+        self.name = name
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._hear)
+
+    def register(self):
+        """Make an account by the form and be in."""
+        self.page.goto(f"{self.url}/chat")
+        self.page.get_by_role("button", name="I have no account yet").click()
+        self.page.get_by_label("Username", exact=True).fill(self.name)
+        self.sign_in("Register")
+        return self
+
+    def sign_in(self, button="Sign in", page=None):
+        """Fill in the form and be in, in this tab or another one."""
+        page = page or self.page
+        page.get_by_label("E-mail").fill(f"{self.name}@example.org")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name=button).click()
+        self.until(lambda: self.link(page) == "open")
+
+    def enter(self, account):
+        """Be signed in with the account that an `Operator` made."""
+        self.name = account.name
+        self.page.goto(f"{self.url}/chat")
+        self.sign_in()
+        return self
+
+    def _hear(self, message):
+        if "Content Security Policy" in message.text:
+            self.errors.append(message.text)
+
+    def link(self, page=None):
+        """Return what the page says of its connection."""
+        return (page or self.page).evaluate("document.documentElement.dataset.link")
+
+    def until(self, look, seconds=30):
+        """Wait until `look` is true; Playwright's own waiting needs eval, which the page's policy forbids."""
+        for _ in range(seconds * 10):
+            if look():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"never: {self.page.locator('body').inner_text()} {self.errors}")
+
+    def until_text(self, selector, words):
+        """Wait until `words` stand in the first element of `selector`."""
+        self.until(lambda: words in self.page.locator(selector).first.inner_text())
+
+    def say(self, words):
+        """Write a message."""
+        self.page.get_by_label("Message", exact=True).fill(words)
+        self.page.get_by_label("Message", exact=True).press("Enter")
+
+    def message(self, words) -> Locator:
+        """Return the messages with these words."""
+        return self.page.locator("#messages .message").filter(has_text=words)
+
+    def sees(self, words):
+        """Wait until a message with these words stands there, acknowledged."""
+        settled = self.page.locator("#messages .message:not(.pending)").filter(has_text=words)
+        self.until(lambda: settled.count() == 1)
+
+    def shown(self):
+        """Return what stands in the conversation, in order: the words and the reactions."""
+        return self.page.evaluate(SHOWN)
+
+    def nameless(self):
+        """Return the controls and pictures that have no name for those who cannot see them."""
+        return self.page.evaluate(NAMELESS)
+
+    def tool(self, words, name):
+        """Use one of a message's buttons."""
+        self.message(words).hover()
+        self.message(words).locator(".tools").get_by_role("button", name=name, exact=True).click()
+
+    def button(self, name, within="body"):
+        """Press a button by its name."""
+        self.page.locator(within).get_by_role("button", name=name, exact=True).click()
+
+    def make_room(self, name):
+        """Make a public room and be in it."""
+        self.button("Find or make a room")
+        self.page.get_by_label("New room").fill(name)
+        self.button("Make it")
+        self.until_text("#title", name)
+
+    def join(self, name):
+        """Find a public room and come into it."""
+        self.button("Find or make a room")
+        self.page.get_by_label("Find a room").fill(name)
+        self.page.locator("#public-list li").filter(has_text=name).get_by_role("button", name="Join").click()
+        self.until_text("#title", name)
+
+    def in_list(self, name) -> Locator:
+        """Return the room's line in the list of rooms."""
+        return self.page.locator("#room-list li").filter(has_text=name)
+
+    def member(self, person) -> Locator:
+        """Return somebody's line among the people."""
+        return self.page.locator("#people-list li").filter(has_text=person.name)

@@ -1,0 +1,85 @@
+/** The parts of the chat page that need no page: pieces of text, signed addresses, lengths of time, the rooms. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { duration } from "../../../web/chat/elements.js";
+import { FileLinks, readAddress } from "../../../web/chat/files.js";
+import { everything, RoomBook } from "../../../web/chat/room-book.js";
+import { pieces } from "../../../web/chat/text.js";
+
+const ID = "6b017101a4c19e7d5b8f0001";
+const address = (seconds, more = "") => `/files/${ID}${more}?exp=${Math.floor(Date.now() / 1000) + seconds}&sig=ab`;
+
+test("links and names are found in what was written, and nothing is lost or added", () => {
+  const of = (content) => pieces(content).map(({ kind, text }) => `${kind}:${text}`);
+  assert.deepEqual(of("see https://example.org/a?b=1, @ben.x!"), [
+    "text:see ",
+    "link:https://example.org/a?b=1",
+    "text:, ",
+    "name:@ben.x",
+    "text:!",
+  ]);
+  for (const content of ["", "javascript:alert(1)", "<b>https://x.org</b>", "https://", "@", "a@b.example (https://e.org)", "😀".repeat(99)]) {
+    assert.equal(pieces(content).map(({ text }) => text).join(""), content);
+    for (const { kind, text } of pieces(content)) if (kind === "link") assert.match(text, /^https?:\/\//);
+  }
+});
+
+test("a signed address says of which file it is and when it ends, by the server's clock", () => {
+  assert.deepEqual(readAddress(`/files/${ID}/thumbnail?exp=1796256000&sig=x`), { id: ID, thumbnail: true, expiresAt: 1796256000000 });
+  assert.equal(readAddress("https://elsewhere.example/files/x?exp=1"), null);
+  assert.equal(readAddress(null), null);
+  const links = new FileLinks(null);
+  assert.deepEqual([address(600), address(10), address(-10)].map((url) => links.hasEnded(url)), [false, true, true]);
+  links.aheadMs = 3_600_000;
+  assert.equal(links.hasEnded(address(600)), true);
+});
+
+test("a fresh address is asked for once however many need it, each gets its own kind", async () => {
+  const asked = [];
+  const get = async (path) => (asked.push(path), { data: { url: "/fresh", thumbnailUrl: "/small" } });
+  const links = new FileLinks({ get });
+  assert.deepEqual(await Promise.all([links.fresh(address(0)), links.fresh(address(0, "/thumbnail"))]), ["/fresh", "/small"]);
+  assert.deepEqual(asked, [`/api/files/${ID}`]);
+  await links.fresh(address(0));
+  assert.equal(asked.length, 2);
+});
+
+test("lengths of time are said in units that say enough", () => {
+  assert.deepEqual([400, 50_000, 540_000, 3_540_000, 7_200_000, 604_800_000].map(duration), ["1 s", "50 s", "9 min", "59 min", "2 h", "7 days"]);
+});
+
+/** Pages of a list, two items each, as the API has them. */
+function paged(items) {
+  const paths = [];
+  const get = async (path) => {
+    paths.push(path);
+    const at = Number(/cursor=(\d+)/.exec(path)?.[1] ?? 0);
+    return { data: { items: items.slice(at, at + 2), next: at + 2 < items.length ? String(at + 2) : null } };
+  };
+  return { get, paths };
+}
+
+test("a list is read to its end", async () => {
+  const api = paged([1, 2, 3, 4, 5]);
+  assert.deepEqual(await everything(api, "/api/x?limit=2"), [1, 2, 3, 4, 5]);
+  assert.equal(api.paths.length, 3);
+});
+
+test("all rooms are loaded, one that is only visited stays, one that was left goes", async () => {
+  const changes = [];
+  const api = paged(["a", "b", "c"].map((id) => ({ id, name: id === "b" ? "general" : id, myRole: "member", unread: 0 })));
+  const book = new RoomBook({ api, onChange: () => changes.push(book.all.length) });
+  book.put({ id: "visited", myRole: null });
+  book.put({ id: "left", myRole: "member" });
+  await book.load();
+  assert.deepEqual(book.all.map(({ id }) => id), ["a", "b", "c", "visited"]);
+  assert.deepEqual([book.first("c").id, book.first("nowhere").id, book.first(null).id], ["c", "b", "b"]);
+  const before = changes.length;
+  book.patch("a", { unread: 0 });
+  book.patch("nowhere", { unread: 3 });
+  assert.equal(changes.length, before);
+  book.patch("a", { unread: 3 });
+  assert.deepEqual([changes.length, book.get("a").unread], [before + 1, 3]);
+});
