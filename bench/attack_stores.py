@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from bench import delivery_site
-from bench.delivery_site import free_port
+from bench.ports import free_port
 from deploy.engines import REPLICA_SET, Mongod
 
 _START_SECONDS = 60
@@ -60,6 +60,12 @@ class Member:
                 self._process.wait()
                 self._process = None
 
+    def must_serve(self) -> None:
+        """Raise LookupError where it is neither primary nor secondary: it starts, or copies what it lacks."""
+        answer = self.ask("hello")
+        if not answer["isWritablePrimary"] and not answer["secondary"]:
+            raise LookupError("the member does not serve yet")
+
     def ask(self, command: str, value: Any = 1, **more: Any) -> dict[str, Any]:
         """Run an administrative command here, whatever the member is. Raises PyMongoError."""
         with MongoClient[dict[str, Any]](f"127.0.0.1:{self.port}", directConnection=True, timeoutMS=2000) as client:
@@ -96,7 +102,7 @@ class MongoDB:
         """Wait until a primary takes writes, and every member is there to take over."""
         _until(self.primary, "no primary was elected")
         for member in self.members:
-            _until(lambda: member.ask("ping"), "a mongod did not come back")  # noqa: B023 - called before the next
+            _until(member.must_serve, "a mongod did not come back")
 
     def stop(self) -> None:
         """End all, frozen ones too."""

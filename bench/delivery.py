@@ -126,13 +126,7 @@ class _Run:
             await self._pass_time([*reading, *writing, trouble])
             if not (self._plan.at_first and violations):
                 injector.stopped = True
-                await trouble
-                for writer in self._writers:
-                    writer.stopped = True
-                await asyncio.gather(*writing)
-                unanswered = max((writer.unanswered for writer in self._writers), default=0.0)
-                await asyncio.sleep(unanswered + UNDECIDED_SECONDS - time.monotonic())
-                await self._judge()
+                await self._settle(trouble, writing)
             violations += [f"a reader ended: {task.exception()!r}" for task in reading if task.done()]
         finally:
             for task in (*reading, *writing, trouble):
@@ -140,6 +134,20 @@ class _Run:
             await asyncio.gather(*reading, *writing, trouble, return_exceptions=True)
             await self._end()
         return self._verdict
+
+    async def _settle(self, trouble: "asyncio.Task[None]", writing: "Sequence[asyncio.Task[None]]") -> None:
+        """Wait until everything is healed and written, and judge."""
+        try:
+            await trouble
+        except Exception as e:
+            self._verdict.violations.append(f"what was hurt did not come back: {e!r}")
+            return
+        for writer in self._writers:
+            writer.stopped = True
+        await asyncio.gather(*writing)
+        unanswered = max((writer.unanswered for writer in self._writers), default=0.0)
+        await asyncio.sleep(unanswered + UNDECIDED_SECONDS - time.monotonic())
+        await self._judge()
 
     async def _begin(self) -> None:
         plan, violations = self._plan, self._verdict.violations

@@ -168,6 +168,7 @@ class Site:
         if self.mongodb is None:
             return self._stores.start_sync().mongodb
         self.mongodb.start()
+        self.mongodb.wait()  # without a second member no write is acknowledged
         return self.mongodb.url
 
     def _environ(self, mongodb: str, redis_port: int) -> dict[str, str]:
