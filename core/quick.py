@@ -99,7 +99,7 @@ def _typed(rule: Mapping[str, Any]) -> Read:
         return _number
     if kind == "integer":
         return _integer(rule.get("min", -_INT64), rule.get("max", _INT64 - 1))
-    if kind == "boolean":
+    if kind == "boolean" and "allowed" not in rule:
         return _boolean
     if kind == "dict" and "schema" in rule:
         return _object(rule["schema"])

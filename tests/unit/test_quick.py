@@ -82,6 +82,7 @@ def test_an_empty_beat_is_good():
         {"a": {"type": "datetime"}},
         {"a": {"type": "number", "min": 1}},
         {"a": {"type": "string", "empty": False}},
+        {"a": {"type": "boolean", "allowed": [True]}},
     ],
 )
 def test_a_schema_that_it_does_not_know_is_refused_at_the_start(schema):
