@@ -92,7 +92,7 @@ def live_message(state: State, message_id: str) -> Document:
 
 @dataclass(slots=True)
 class Send:
-    """A new message, or the earlier one of the same author and clientId. Answers `(message, is_new)`."""
+    """A new message, or the earlier one of the same author and clientId. Answers `(message, is_new, room)`."""
 
     author: Author
     content: str
@@ -119,12 +119,12 @@ class Send:
     def client_key(self) -> ClientKey | None:
         return (self.author.id, self.client_id) if self.client_id else None
 
-    def apply(self, state: State) -> tuple[Document, bool]:
+    def apply(self, state: State) -> tuple[Document, bool, Document]:
         require_member(state, self.author)
         if self.id in state.messages:
-            return state.messages[self.id], True
+            return state.messages[self.id], True, state.room
         if self.client_key in state.by_client:
-            return state.by_client[self.client_key], False
+            return state.by_client[self.client_key], False, state.room
         require_voice(state, self.author)
         parent = live_parent(state, self.reply_to)
         self._attach(state)
@@ -134,7 +134,7 @@ class Send:
         if parent:
             parent["replyCount"] += 1
             state.put_message(parent, "message.updated")
-        return message, True
+        return message, True, state.room
 
     def _attach(self, state: State) -> None:
         """Take the author's files. Raises Invalid where one is not to be had, having taken none."""

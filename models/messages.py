@@ -1,9 +1,9 @@
 """The `messages` collection: writing by way of the room's log, and reading, for whoever may."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from core.errors import Invalid, NotFound
+from core.errors import Forbidden, Invalid, NotFound
 from core.permissions import Actor
 from core.writing import is_emoji
 from models.base import Document, Ground
@@ -15,7 +15,9 @@ from models.paging import Listing, Page
 from models.people import People
 from models.room_log import RoomLog
 from models.room_state import Change
-from models.rooms import Rooms, author_of
+from models.rooms import Rooms, author_of, is_room_id
+
+Sent = tuple[Document, bool, Document]  # the message, whether it is new, and its room
 
 
 class Messages:
@@ -52,11 +54,21 @@ class Messages:
         (await self._limits.count("messages", by.id)).enforce()
         if not attachments:
             refuse_blank(content)
-        found, _ = await self._rooms.resolve(room, by=by)
         candidates = await self._people.by_username(mentioned_names(content))
         change = Send(author, content, client_id, reply_to, attachments, candidates)
-        message, is_new = await self._log.submit(found["_id"], change)
+        message, is_new, found = await self._submitted(room, change, by)
         return await self._shown(message, found), is_new
+
+    async def _submitted(self, room: str, change: Send, by: Actor) -> Sent:
+        """Submit a new message: at once where the room is named by its id, for the log itself sees who may write."""
+        if is_room_id(room):
+            try:
+                return cast(Sent, await self._log.submit(room, change))
+            except Forbidden as e:
+                if e.code == "muted":
+                    raise  # who has not joined may still be one whom `general` takes in
+        found, _ = await self._rooms.resolve(room, by=by)
+        return cast(Sent, await self._log.submit(found["_id"], change))
 
     async def edit(self, message_id: str, content: str, *, by: Actor) -> Document:
         """Give one's own message new content. It may be blank only where the message has attachments."""

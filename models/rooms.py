@@ -24,6 +24,11 @@ _MOST_NAMES = 10_000  # of public rooms, remembered with their ids
 _HEIRS = 3  # of them one is left, however many leave at once; else the caller tries again
 
 
+def is_room_id(id_or_name: str) -> bool:
+    """Tell whether a room is named by its id; no name looks like one."""
+    return _ID.fullmatch(id_or_name) is not None
+
+
 def author_of(by: Actor) -> Author:
     """Return the actor as changes of a room's log know it."""
     by.require_user()
@@ -48,7 +53,7 @@ class Rooms:
 
     def known_id(self, id_or_name: str) -> str | None:
         """Return the id that is meant, of a name as it was seen last: the caller checks that it still is the room's."""
-        return id_or_name if _ID.fullmatch(id_or_name) else self._ids.get(id_or_name)
+        return id_or_name if is_room_id(id_or_name) else self._ids.get(id_or_name)
 
     async def resolve(self, id_or_name: str, *, by: Actor) -> tuple[Document, Document | None]:
         """Return a room that the actor may read, and its live membership if there is one. Raises NotFound.
@@ -68,7 +73,7 @@ class Rooms:
         return room, member
 
     async def _named(self, id_or_name: str, by: Actor) -> Document | None:
-        if _ID.fullmatch(id_or_name):
+        if is_room_id(id_or_name):
             return await self._docs.get({"_id": id_or_name, "deletedAt": None})
         name = id_or_name.casefold()
         public = await self._docs.get({"name": name, "type": "public"})

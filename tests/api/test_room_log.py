@@ -177,7 +177,7 @@ async def test_a_room_that_ends_refuses_what_still_waits(marquee, api, ana):
     waiting = log.submit(room["id"], Send(Author(ana.id), "late"))
     with pytest.raises(NotFound):
         await waiting
-    (_, is_new), _ = await first
+    (_, is_new, _), _ = await first
     assert is_new
 
 
@@ -250,7 +250,7 @@ async def test_an_unknown_commit_is_unavailable_and_a_retry_is_safe(api, behind,
                 break
             except Unavailable:
                 continue
-    assert [is_new for _, is_new in again] == [not is_there] * 3
+    assert [is_new for _, is_new, _ in again] == [not is_there] * 3
     found = await whole(api, ana, "general")
     assert sorted(message["content"] for message in found) == ["Hello 0", "Hello 1", "Hello 2", "warm"]
     assert [message["seq"] for message in found] == [1, 2, 3, 4]
