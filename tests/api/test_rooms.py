@@ -385,6 +385,16 @@ async def test_who_comes_in_has_read_what_was_before(api, ana, ben):
     assert (await api.post(f"/api/rooms/{room['id']}/join", as_=ben)).json == reply.json
 
 
+async def test_who_comes_in_is_told_on_all_their_devices_once(api, ana, ben, heard):
+    room = await make_room(api, ana)
+    heard.clear()
+    for _ in range(2):
+        joined = await api.post(f"/api/rooms/{room['id']}/join", as_=ben)
+
+    ((_, channel, data),) = told(heard, "room.created")
+    assert (channel, sent(data)) == (f"user:{ben.id}", {"room": joined.json})
+
+
 async def test_outsiders_have_nothing_unread_and_read_nothing(api, ana, ben):
     room = await make_room(api, ana)
     await say(api, ana, "@ben", room=room)
