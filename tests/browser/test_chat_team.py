@@ -67,7 +67,14 @@ def test_an_owner_runs_a_room_and_who_is_muted_sees_for_how_long(person):
     assert not ben.page.get_by_label("Message", exact=True).is_visible()
     choose(ana, "Mute", "may write")
     ana.button("Close", "#person-dialog")
-    ben.until(lambda: ben.page.get_by_label("Message", exact=True).is_visible())
+    message = ben.page.get_by_label("Message", exact=True)
+    ben.until(message.is_visible)
+    message.press_sequentially(f"you are kind, @{ana.name[:6]}")
+    ben.until_text("#names", ana.name)
+    message.press("Enter")
+    message.press("Enter")
+    ana.sees(f"you are kind, @{ana.name}")
+    assert ana.page.locator("#messages .mentioned").count() == 1
 
     ana.button("Room")
     ana.button("Archive it: to be read only")
@@ -92,10 +99,18 @@ def test_an_owner_runs_a_room_and_who_is_muted_sees_for_how_long(person):
     ben.button("Leave this room")
     ben.button("Leave this room: really?")
     ben.until(lambda: ben.in_list(name).count() == 0)
+
+    ben.page.goto(ana.page.url)
+    ben.page.reload()
+    ben.until_text("#barred", "only looking in")
+    ben.button("Join")
+    ben.say("it is nice in here")
+    ana.sees("it is nice in here")
     ana.button("Room")
     ana.button("Delete this room")
     ana.button("Delete this room: really?")
-    ana.until(lambda: ana.in_list(name).count() == 0)
+    for one in (ana, ben):
+        one.until(lambda one=one: one.in_list(name).count() == 0)
     ana.until_text("#title", "General")
     assert ana.nameless() == []
     assert ana.errors == ben.errors == []

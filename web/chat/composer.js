@@ -1,9 +1,11 @@
 /** Where one writes: a new message, an answer, or another wording of an old one; with files. What is begun stays with its room. */
 
 import { called, el, part } from "./elements.js";
+import { Names } from "./names.js";
 
 const TYPING_EVERY_MS = 3000;
 const MOST_FILES = 10;
+const MOST_CHARACTERS = 4000; // code points, as the server counts
 
 export class Composer {
   #roomId = null;
@@ -14,7 +16,7 @@ export class Composer {
   #sendsSoon = false; // what is written goes out when its files are there
   #saidTyping = 0;
 
-  /** `told`: `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `upload(file)`, `onTyping()`, `onProblem(error)`. */
+  /** `told`: `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `upload(file)`, `onTyping()`, `onProblem(error)`, `members()`. */
   constructor(told) {
     this.told = told;
     this.form = part("#composer");
@@ -23,7 +25,8 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     };
-    this.text.onkeydown = (event) => this.#key(event);
+    this.names = new Names(this.text, told.members);
+    this.text.onkeydown = (event) => this.names.key(event) || this.#key(event);
     this.text.oninput = () => this.#typing();
     part("#reply button").onclick = () => this.#reset(true);
     this.#takeFiles();
@@ -68,6 +71,7 @@ export class Composer {
     if (!keepWords) this.#files = [];
     this.#sendsSoon = false;
     part("#reply").hidden = true;
+    this.names.close();
     this.#showFiles();
   }
 
@@ -89,6 +93,11 @@ export class Composer {
     this.#sendsSoon = this.#files.some(({ file }) => file === null);
     if (this.#sendsSoon) return;
     if (content.trim() === "" && this.#files.length === 0) return;
+    const length = [...content].length;
+    if (length > MOST_CHARACTERS) {
+      this.told.onProblem(new Error(`A message has at most ${MOST_CHARACTERS} characters; this one has ${length}.`));
+      return;
+    }
     const attachments = this.#files.map(({ file }) => file);
     if (this.#editing) this.told.onEdit(this.#editing, content);
     else this.told.onSend({ content, replyTo: this.#replyTo, attachments });

@@ -41,6 +41,7 @@ export class Conversation {
       upload: (file) => this.#upload(file),
       onTyping: () => this.room && this.socket.request("typing", { room: this.room.id, on: true }).catch(() => {}), // a hint
       onProblem,
+      members: () => this.people.all.filter((one) => one.userId !== this.me.id),
     });
   }
 

@@ -40,6 +40,7 @@ export class ChatPage {
     part("#sign-out").onclick = () => this.#signOut();
     part("#presence").onchange = () => this.#sayPresence();
     addEventListener("online", () => this.socket.hurry());
+    addEventListener("beforeunload", (event) => this.chat.hasUnsent && event.preventDefault());
     document.addEventListener("visibilitychange", () => this.conversation.markRead());
     this.socket.start();
   }

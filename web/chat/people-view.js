@@ -35,6 +35,10 @@ export class PeopleView {
     this.show([], false);
   }
 
+  get all() {
+    return [...this.#members.values()];
+  }
+
   get(userId) {
     return this.#members.get(userId) ?? null;
   }
@@ -69,7 +73,7 @@ export class PeopleView {
 
   /** The others who have read up to `seq`. */
   readers(seq) {
-    return [...this.#members.values()].filter((one) => one.userId !== this.myId && one.lastReadSeq >= seq);
+    return this.all.filter((one) => one.userId !== this.myId && one.lastReadSeq >= seq);
   }
 
   typing(userId, on) {
@@ -83,7 +87,7 @@ export class PeopleView {
 
   #render() {
     const order = (one) => RANK[this.status(one.userId)];
-    const sorted = [...this.#members.values()].sort((a, b) => order(a) - order(b) || called(a).localeCompare(called(b)));
+    const sorted = this.all.sort((a, b) => order(a) - order(b) || called(a).localeCompare(called(b)));
     part("#people-list").replaceChildren(...sorted.map((member) => this.#row(member)));
   }
 

@@ -127,6 +127,11 @@ export class ChatClient {
     this.#drain(room);
   }
 
+  /** Whether something that was written here has not been acknowledged yet. */
+  get hasUnsent() {
+    return [...this.rooms.values()].some((room) => room.pending.some((draft) => draft.state === "sending"));
+  }
+
   discard(room, clientId) {
     room.drop(clientId);
     this.onRoom(room);

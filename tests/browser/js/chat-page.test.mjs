@@ -5,6 +5,7 @@ import test from "node:test";
 
 import { duration } from "../../../web/chat/elements.js";
 import { FileLinks, readAddress } from "../../../web/chat/files.js";
+import { begun, matching } from "../../../web/chat/names.js";
 import { everything, RoomBook } from "../../../web/chat/room-book.js";
 import { pieces } from "../../../web/chat/text.js";
 
@@ -24,6 +25,13 @@ test("links and names are found in what was written, and nothing is lost or adde
     assert.equal(pieces(content).map(({ text }) => text).join(""), content);
     for (const { kind, text } of pieces(content)) if (kind === "link") assert.match(text, /^https?:\/\//);
   }
+});
+
+test("a name is completed where one is begun, and not within an address", () => {
+  assert.deepEqual([begun("hello @an", 9), begun("@", 1), begun("hello", 5), begun("a@b", 3), begun("@ana is", 7)], ["an", "", null, null, null]);
+  assert.equal(begun("@ana is", 3), "an");
+  const members = [{ username: "ana", displayName: "Ana B." }, { username: "boss", displayName: "Andrea" }, { username: "carl", displayName: "" }];
+  assert.deepEqual(matching(members, "AN").map(({ username }) => username), ["ana", "boss"]);
 });
 
 test("a signed address says of which file it is and when it ends, by the server's clock", () => {

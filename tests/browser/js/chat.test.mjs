@@ -136,7 +136,9 @@ test("a message is shown at once and repeated with its clientId until the answer
   client.send(room, { content: "one" });
   client.send(room, { content: "two" });
   assert.deepEqual(room.pending.map((draft) => draft.content), ["one", "two"]);
+  assert.equal(client.hasUnsent, true);
   await soon();
+  assert.equal(client.hasUnsent, false);
 
   const sent = asked.filter(([type]) => type === "message.send").map(([, data]) => data);
   assert.deepEqual(sent.map((data) => data.content), ["one", "one", "one", "two"]);
