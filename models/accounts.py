@@ -146,11 +146,11 @@ class Accounts:
             await self._give_back(keys)
             reset = max(w.reset for w in windows if w.exceeded)
             raise RateLimited(reset, "Too many failed sign-ins: wait a little.", policy="login")
-        user = await self._users.by_email(email)
         try:
+            user = await self._users.by_email(email)
             right = await self._passwords.matches(password, user["passwordHash"] if user else None)
-        except Unavailable:
-            await self._give_back(keys)
+        except (Unavailable, asyncio.CancelledError):  # nobody learns whether it was right
+            await asyncio.shield(self._give_back(keys))
             raise
         if user is None or not right:
             raise Unauthenticated("invalid_credentials", "The address or the password is wrong.")
@@ -168,11 +168,11 @@ class Accounts:
         who = f"confirm {by.id}"
         window = await self._ground.limits.count("login", who)
         window.enforce()
-        user = await self._docs.get({"_id": by.id})
         try:
+            user = await self._docs.get({"_id": by.id})
             right = user is not None and await self._passwords.matches(password, user["passwordHash"])
-        except Unavailable:
-            await self._give_back([("login", who)])
+        except (Unavailable, asyncio.CancelledError):
+            await asyncio.shield(self._give_back([("login", who)]))
             raise
         if user is None or not right:
             raise Unauthenticated("invalid_credentials", "The current password is wrong.")

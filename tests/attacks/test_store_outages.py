@@ -109,3 +109,22 @@ async def test_a_frame_is_answered_in_time_too(api, editor, way):
 
     assert (reply["ok"], reply["error"]["status"], reply["error"]["code"]) == (False, 503, "unavailable")
     assert took < LATE
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "status"), [("/api/auth/login", "password", 200), ("/api/auth/password", "currentPassword", 204)]
+)
+async def test_sign_ins_that_an_outage_refused_are_no_failures(api, editor, way, path, field, status):
+    body = {field: PASSWORD} | ({"email": editor.email} if status == 200 else {"newPassword": "another long sentence"})
+    await api.get("/api/users/profile", as_=editor)  # who asks is known then, without MongoDB
+    way.delay = 60
+
+    during = await asyncio.gather(*(api.post(path, body, as_=editor) for _ in range(10)))
+    way.delay = 0.0
+    async with asyncio.timeout(30):
+        while (await api.get("/readyz")).status != 200:
+            await asyncio.sleep(0.1)
+    after = await api.post(path, body, as_=editor)
+
+    assert {reply.status for reply in during} == {503}
+    assert after.status == status, "ten failures in a quarter of an hour would be all that is allowed"
