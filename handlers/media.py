@@ -90,10 +90,11 @@ class MediaListHandler(UploadHandler):
         """Upload an image or a video.
 
         The content decides what it is. Location metadata is removed; images over 3,840 px on a side are served
-        smaller. The same content again in one workspace answers 200 with the media that is there, unchanged.
+        smaller. The same content again in one workspace answers 200 with the media that is there, unchanged. A video
+        of 16 MB or more is `processing` in the answer, and `ready` or `failed` (with its `failure`) seconds later.
         """
         got = self.received
-        media, new = await self.stores.intake.add(
+        media, new = await self.stores.uploads.add(
             got.path, got.sha256, got.bytes, details(got.fields, got.name), by=self.actor
         )
         return Answer(media, 201 if new else 200)

@@ -10,8 +10,7 @@ def process_media(stores: Stores) -> Job:
     """Return the job. It runs everywhere, so that one long video does not hold up the rest."""
 
     async def work(_now: datetime) -> int:
-        return await stores.tickets.work_on_due()
+        return await stores.processing.work_on_due()
 
-    # An uploader waits for this. The limit is below the half hour for which a media is held by who works on it,
-    # so that a round which hangs has let go before another process takes its media.
+    # An uploader waits for this. The limit is that of a round which hangs: it then lets go of its media.
     return Job("process_media", work, every=5, limit=1500, everywhere=True)

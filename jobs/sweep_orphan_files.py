@@ -1,4 +1,4 @@
-"""Removes what uploads left behind in this machine's `incoming` folder whose process died."""
+"""Removes what uploads left behind in this machine's folders `incoming` and `waiting`: of dead processes, of nobody."""
 
 from datetime import datetime
 
@@ -12,5 +12,4 @@ def sweep_orphan_files(stores: Stores) -> Job:
     async def sweep(_now: datetime) -> int:
         return await stores.orphans.sweep_files()
 
-    # Only files that nobody has written to for an hour are taken, so there is no hurry.
-    return Job("sweep_orphan_files", sweep, every=600, limit=300, everywhere=True)
+    return Job("sweep_orphan_files", sweep, every=60, limit=300, everywhere=True)

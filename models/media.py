@@ -80,7 +80,7 @@ class Media:
     async def same(self, workspace_id: str, sha256: str) -> Document | None:
         """Return the media of a workspace whose content, as uploaded or as served, has this hash."""
         either = {"$or": [{"sources": sha256}, {"sha256": sha256}]}
-        found = await self._docs.get({"workspaceId": workspace_id, "status": "ready", **either})
+        found = await self._docs.get({"workspaceId": workspace_id, "status": {"$ne": "failed"}, **either})
         return await self._dressed(found) if found else None
 
     def file(self, key: str, expiry: str, signature: str) -> tuple[Path, datetime]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.base import Ground
 from models.blobs import Blobs
+from models.large_uploads import LargeUploads
 from models.storage.local import PARTS
 from models.tickets import Tickets
 
@@ -15,12 +16,13 @@ OLD_SECONDS = 3600  # without a write; the longest pause in an upload is a minut
 class Orphans:
     """Sweeps content that nothing refers to, expired tickets with what came on them, and cut-off uploads."""
 
-    def __init__(self, ground: Ground, blobs: Blobs, tickets: Tickets) -> None:
+    def __init__(self, ground: Ground, blobs: Blobs, tickets: Tickets, uploads: LargeUploads) -> None:
         self._clock = ground.clock
         data = ground.settings.data_dir
         self._folders = (data / "incoming", data / "media" / PARTS)
         self._blobs = blobs
         self._tickets = tickets
+        self._uploads = uploads
 
     async def sweep(self) -> dict[str, int]:
         """Remove what is due, and return how many of each; again, or by two at once, is no harm."""
@@ -31,9 +33,10 @@ class Orphans:
         }
 
     async def sweep_files(self) -> int:
-        """Remove what uploads have left half done on this machine; return how many."""
+        """Remove what uploads have left half done or unclaimed on this machine; return how many."""
         before = self._clock.timestamp() - OLD_SECONDS
-        return sum([await asyncio.to_thread(_remove_old, folder, before) for folder in self._folders])
+        half_done = [await asyncio.to_thread(_remove_old, folder, before) for folder in self._folders]
+        return sum(half_done) + await self._uploads.sweep()
 
 
 def _remove_old(folder: Path, before: float) -> int:

@@ -1,5 +1,7 @@
 """All stores, built once from one ground, in the order in which they rest on each other."""
 
+from typing import Any
+
 from core.passwords import Passwords
 from core.ports import Mailer, Presence, Storage
 from core.tokens import Tokens
@@ -19,6 +21,7 @@ from models.general import General
 from models.health_log import HealthLog
 from models.idempotency import Idempotency
 from models.intake import Intake
+from models.large_uploads import LargeUploads
 from models.leases import Leases
 from models.manifests import Manifests
 from models.media import Media
@@ -29,6 +32,7 @@ from models.overview import Overview
 from models.pairings import Pairings
 from models.people import People
 from models.playlists import Playlists
+from models.processing import Processing
 from models.quotas import Quotas
 from models.revisions import Revisions
 from models.room_feed import RoomFeed
@@ -91,7 +95,7 @@ class Stores:
         """End what goes on by itself."""
         self._news.stop()
         await self.room_log.stop()
-        await self.tickets.stop()
+        await self.processing.stop()
 
     def _make_chat(self, ground: Ground, presence: Presence) -> None:
         people = self.people = People(ground)
@@ -112,8 +116,17 @@ class Stores:
             ground, storage=storage, blobs=blobs, workspaces=self.workspaces, uses=self.uses, quotas=quotas
         )
         self.intake = Intake(ground, blobs=blobs, media=self.media, quotas=quotas, prober=prober)
-        self.tickets = Tickets(ground, storage=storage, media=self.media, intake=self.intake, quotas=quotas)
-        self.orphans = Orphans(ground, blobs, self.tickets)
+        self.processing = Processing(ground, media=self.media, intake=self.intake, quotas=quotas)
+        takes: dict[str, Any] = {
+            "storage": storage,
+            "media": self.media,
+            "intake": self.intake,
+            "quotas": quotas,
+            "processing": self.processing,
+        }
+        self.tickets = Tickets(ground, **takes)
+        self.uploads = LargeUploads(ground, **takes)
+        self.orphans = Orphans(ground, blobs, self.tickets, self.uploads)
         self.files = Files(
             ground,
             storage=storage,

@@ -187,13 +187,13 @@ async def test_a_direct_upload_survives_the_server_that_took_it(api, editor, wor
             break
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.1)
-    await marquee.stores.tickets.stop()
+    await marquee.stores.processing.stop()
 
     clock.ahead = timedelta(seconds=11)
-    assert await marquee.stores.tickets.work_on_due() == 1
+    assert await marquee.stores.processing.work_on_due() == 1
     assert (await api.get(f"/api/media/{media['id']}", editor)).json["status"] == "processing"
     clock.ahead = timedelta(minutes=2)
-    assert await marquee.stores.tickets.work_on_due() == 1
+    assert await marquee.stores.processing.work_on_due() == 1
     clock.ahead = timedelta()
 
     assert (await api.get(f"/api/media/{media['id']}", editor)).json["status"] == "ready"

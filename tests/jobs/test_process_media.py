@@ -37,7 +37,7 @@ async def test_an_upload_whose_process_died_becomes_ready_in_another(
     body, content_type = form(content, fields=given["fields"])
     post = urllib.request.Request(given["url"], body, {"Content-Type": content_type})
     await asyncio.to_thread(lambda: urllib.request.urlopen(post, timeout=5).read())
-    marquee.stores.tickets._begin = lambda media_id: None  # the process dies when it has answered
+    marquee.stores.processing._start = lambda media_id: None  # the process dies when it has answered
     await marquee.jobs.stop()
     media = (await api.post(f"/api/media/upload-ticket/{given['ticketId']}/complete", None, editor)).json
     assert media["status"] == "processing"

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from models.tickets import HELD
-
 JOBS = Path(__file__).parents[2] / "jobs"
 MACHINERY = {"__init__", "leader", "loop_lag", "periodic", "runner", "schedule"}
 EVERYWHERE = {"process_media", "record_system_health", "sweep_orphan_files", "watch_revocations"}
@@ -41,10 +39,6 @@ async def test_what_somebody_waits_for_comes_each_second_or_two(marquee):
 
 async def test_only_what_each_process_has_of_its_own_runs_everywhere(marquee):
     assert {job.name for job in marquee.jobs.jobs.values() if job.everywhere} == EVERYWHERE
-
-
-async def test_media_are_let_go_before_another_process_may_take_them(marquee):
-    assert marquee.jobs.jobs["process_media"].limit < HELD.total_seconds()
 
 
 async def test_a_server_that_ends_lets_another_lead(marquee, follower, eventually):
