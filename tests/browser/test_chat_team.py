@@ -59,6 +59,7 @@ def test_an_owner_runs_a_room_and_who_is_muted_sees_for_how_long(person):
 
     choose(ben, "I am", "busy")
     ana.until(lambda: ana.member(ben).locator("[data-status=busy]").count() == 1)
+    assert ana.member(ana).locator("[data-status=online]").count() == 1
     ana.member(ben).get_by_role("button").click()
     choose(ana, "Role", "moderator")
     ben.until(lambda: "moderator" in ben.member(ben).inner_text())
@@ -184,6 +185,7 @@ def test_a_burst_of_messages_makes_nobody_send_more_frames_than_the_server_takes
     )
     ben.page.reload()
     ben.until(lambda: ben.link() == "open" and ben.page.get_by_label("Message", exact=True).is_visible())
+    before = operator.call("GET", "/api/rooms/general")["lastSeq"]
     began = time.monotonic()
 
     write(operator, "general", *(f"burst {n:02d}" for n in range(70)))
@@ -198,7 +200,7 @@ def test_a_burst_of_messages_makes_nobody_send_more_frames_than_the_server_takes
     assert 1 <= reads <= seconds + 2
     assert 1 <= typing <= seconds / 3 + 2
     assert refused == []
-    ben.until(lambda: operator.call("GET", "/api/rooms/general")["lastSeq"] == 90)
+    ben.until(lambda: operator.call("GET", "/api/rooms/general")["lastSeq"] == before + 90)
     assert ben.errors == []
 
 
@@ -220,7 +222,7 @@ def test_pictures_and_downloads_work_when_their_addresses_have_run_out(person, t
         ana.say("two files")
         ana.sees("two files")
         ana.until(lambda: ana.message("two files").locator("img").evaluate("(image) => image.naturalWidth") > 0)
-    assert len(late) == 2
+    assert len(late) >= 2
 
     ana.page.evaluate(TWO_HOURS_LATER)
     with ana.page.expect_response(lambda answer: "/api/files/" in answer.url), ana.page.expect_download() as download:
@@ -236,8 +238,7 @@ def test_a_session_outlives_an_absence_and_ends_in_all_tabs_at_once(person, serv
     ana.until_text("#away", "cannot be reached")
     assert not ana.page.locator("#door").is_visible()
     ana.page.unroute("**/api/**")
-    ana.button("Try now")
-    ana.until(lambda: ana.link() == "open")
+    ana.until(lambda: ana.link() == "open")  # by itself
 
     other = ana.context.new_page()
     other.goto(f"{server.url}/chat")

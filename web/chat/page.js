@@ -18,6 +18,7 @@ import { StatusLine } from "./status-line.js";
 
 const PEOPLE_MS = 1000; // between two readings of a room's members
 const UNAUTHENTICATED = 4401;
+const PRESENCE = "marquee-presence"; // what a reload keeps
 
 export class ChatPage {
   #members = { items: [], next: null };
@@ -38,6 +39,7 @@ export class ChatPage {
   start() {
     part("#me").textContent = this.me.username;
     part("#sign-out").onclick = () => this.#signOut();
+    part("#presence").value = sessionStorage.getItem(PRESENCE) ?? "online";
     part("#presence").onchange = () => this.#sayPresence();
     addEventListener("online", () => this.socket.hurry());
     addEventListener("beforeunload", (event) => this.chat.hasUnsent && event.preventDefault());
@@ -228,6 +230,7 @@ export class ChatPage {
 
   #sayPresence() {
     const status = part("#presence").value;
+    sessionStorage.setItem(PRESENCE, status);
     this.socket.request("presence.set", { status }).catch(() => {}); // the next hello says it again
   }
 

@@ -16,8 +16,9 @@ export class Side {
       button.onclick = () => (this.name === button.dataset.side ? this.close() : this.show(button.dataset.side));
     }
     this.#roomList();
-    if (matchMedia(WIDE).matches) this.show("people");
-    else this.close();
+    const wide = matchMedia(WIDE);
+    wide.onchange = () => this.#fit(wide.matches);
+    this.#fit(wide.matches);
   }
 
   /** Open one; its first field has the focus then. */
@@ -44,6 +45,12 @@ export class Side {
   /** On a narrow page what lies over the conversation makes way for it. */
   makeWay() {
     if (!matchMedia(WIDE).matches) this.close();
+  }
+
+  /** The people stand beside the room where there is a place for them, and not over it. */
+  #fit(isWide) {
+    if (isWide && this.name === null) this.show("people");
+    else if (!isWide && (this.name === null || this.name === "people")) this.close();
   }
 
   #update() {
