@@ -53,7 +53,7 @@ def reader_of_any(schema: Schema, *, what: str) -> Callable[[Any], Json]:
 def _object(schema: Schema) -> Read:
     fields = {name: _field(rule) for name, rule in schema.items()}
     required = [name for name, rule in schema.items() if rule.get("required")]
-    defaults = {name: _plain_default(rule["default"]) for name, rule in schema.items() if "default" in rule}
+    defaults = {name: _maker(rule["default"]) for name, rule in schema.items() if "default" in rule}
 
     def read(value: Any) -> Json:
         if type(value) is not dict or any(name not in value for name in required):
@@ -62,22 +62,27 @@ def _object(schema: Schema) -> Read:
             found = {name: fields[name](item) for name, item in value.items()}
         except KeyError as e:
             raise _NotPlain from e
-        for name, default in defaults.items():
-            found.setdefault(name, default)
+        for name, make in defaults.items():
+            if name not in found:
+                found[name] = make()
         return found
 
     return read
 
 
-def _plain_default(value: Any) -> Any:
-    if isinstance(value, dict | list):
+def _maker(default: Any) -> Callable[[], Any]:
+    """Return what gives a default, a fresh one each time where it could be changed."""
+    if default == []:
+        return list
+    if isinstance(default, dict | list):
         raise ValueError("a default that could be changed is not known here")
-    return value
+    return lambda: default
 
 
 def _field(rule: Mapping[str, Any]) -> Read:
     unknown = rule.keys() - _KNOWN_RULES
-    if unknown or rule.get("check_with", "not_blank") != "not_blank" or ("coerce" in rule) != _is_moment(rule):
+    checks = "unique" if rule["type"] == "list" else "not_blank"
+    if unknown or rule.get("check_with", checks) != checks or ("coerce" in rule) != _is_moment(rule):
         raise ValueError(f"{dict(rule)} has what is not known here")
     read = _typed(rule)
     if not rule.get("nullable"):
@@ -105,6 +110,8 @@ def _typed(rule: Mapping[str, Any]) -> Read:
         return _object(rule["schema"])
     if kind == "dict" and "valuesrules" in rule:
         return _mapping(_field(rule["keysrules"]), _field(rule["valuesrules"]), rule.get("maxlength", 10**6))
+    if kind == "list" and rule.get("check_with") == "unique" and rule.get("schema", {}).get("type") == "string":
+        return _distinct(_field(rule["schema"]), rule.get("minlength", 0), rule.get("maxlength", 10**6))
     raise ValueError(f"{kind} is not known here")
 
 
@@ -149,6 +156,18 @@ def _boolean(value: Any) -> bool:
     if type(value) is bool:
         return value
     raise _NotPlain
+
+
+def _distinct(item: Read, low: int, high: int) -> Read:
+    def read(value: Any) -> list[Any]:
+        if type(value) is not list or not low <= len(value) <= high:
+            raise _NotPlain
+        found = [item(each) for each in value]
+        if len(set(found)) != len(found):
+            raise _NotPlain
+        return found
+
+    return read
 
 
 def _mapping(key: Read, value: Read, most: int) -> Read:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from core import chat_bodies as bodies
+from core import quick
 from core.chat_resources import MESSAGE, ROOM
 from core.errors import Forbidden, Unauthenticated
 from core.events import OWN_READ, announce, room_channel, user_channel
@@ -61,7 +62,12 @@ class ChatEndpoint(Endpoint):
 
     def _message_frames(self) -> dict[str, FrameType]:
         return {
-            "message.send": FrameType(bodies.SEND_FRAME, self._send, "Write a message; the same clientId is it again."),
+            "message.send": FrameType(
+                bodies.SEND_FRAME,
+                self._send,
+                "Write a message; the same clientId is it again.",
+                quick.reader(bodies.SEND_FRAME),
+            ),
             "message.edit": FrameType(bodies.EDIT_FRAME, self._edit, "Give one's own message new content."),
             "message.delete": FrameType(bodies.DELETE_FRAME, self._delete, "Delete a message."),
             "reaction.add": FrameType(bodies.REACTION_FRAME, self._add_reaction, "React to a message."),

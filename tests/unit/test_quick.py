@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import quick
+from core.chat_bodies import SEND_FRAME
 from core.errors import Invalid
 from core.reports import HEARTBEAT
 from core.validation import TIMEZONE, USERNAME, check, choice, ident, moment, text, whole
@@ -65,6 +66,32 @@ def test_good_beats_never_need_the_strict_one(monkeypatch, field):
     found = read(data)
 
     assert found == strict(data)
+
+
+messages = st.fixed_dictionaries(
+    {"room": st.one_of(st.just("general"), odd)},
+    optional={
+        **dict.fromkeys(("clientId", "content", "replyTo", "unknown"), odd),
+        "attachments": st.one_of(odd, st.lists(st.sampled_from(["one", "two", "", "x" * 65, 3]), max_size=12)),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(messages)
+def test_it_reads_messages_as_the_strict_validator_does(data):
+    def strictly(given):
+        return check(given, SEND_FRAME, what="data")
+
+    assert outcome(quick.reader(SEND_FRAME), data) == outcome(strictly, data)
+
+
+def test_a_list_that_is_not_given_is_a_fresh_one_each_time():
+    reader = quick.reader(SEND_FRAME)
+    first, second = (reader({"room": "general", "clientId": "c"})["attachments"] for _ in range(2))
+
+    assert first == second == []
+    assert first is not second
 
 
 def test_an_empty_beat_is_good():
