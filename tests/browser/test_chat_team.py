@@ -165,6 +165,10 @@ def test_search_pins_answers_and_threads_lead_to_a_message_far_above(server, bro
     ana.until(in_view)
     ana.button("Newest messages")
     ana.sees("of another matter")
+    ana.page.locator("#messages").press("ArrowUp")
+    ana.page.keyboard.press("ArrowUp")  # to the last but one, which answers nothing
+    ana.page.keyboard.press("Tab")
+    assert ana.page.evaluate("document.activeElement.closest('.tools') !== null")
 
     ana.page.set_viewport_size({"width": 360, "height": 640})
     ana.button("Close", "#side")

@@ -1,4 +1,7 @@
-/** Where one writes: a new message, an answer, or another wording of an old one; with files. What is begun stays with its room. */
+/**
+ * Where one writes: a new message, an answer, or another wording of an old one; with files. What is begun stays with
+ * its room.
+ */
 
 import { called, el, part } from "./elements.js";
 import { Names } from "./names.js";
@@ -16,7 +19,10 @@ export class Composer {
   #sendsSoon = false; // what is written goes out when its files are there
   #saidTyping = 0;
 
-  /** `told`: `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `upload(file)`, `onTyping()`, `onProblem(error)`, `members()`. */
+  /**
+   * `told` has `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `onTyping()`, `onProblem(error)`,
+   * `upload(file)`, which gives what is attached then, and `members()`, who can be named.
+   */
   constructor(told) {
     this.told = told;
     this.form = part("#composer");
@@ -158,7 +164,8 @@ export class Composer {
         this.#showFiles();
       };
       const words = one.file === null ? `${one.name} is being uploaded…` : one.name;
-      return el("li", {}, words, el("button", { className: "plain", "aria-label": `Remove ${one.name}`, onclick: remove }, "✕"));
+      const given = { className: "plain", "aria-label": `Remove ${one.name}`, onclick: remove };
+      return el("li", {}, words, el("button", given, "✕"));
     });
     part("#attached").replaceChildren(...items);
   }

@@ -93,7 +93,10 @@ export class MessageView {
   #attachment(file) {
     const isShown = /^(image|audio|video)\//.test(file.contentType);
     const isPicture = file.contentType.startsWith("image/") || (isShown && file.thumbnailUrl !== null);
-    if (!isPicture) return el("div", {}, this.files.link(file.url, isShown ? null : file.name, `${file.name} (${size(file.bytes)})`));
+    if (!isPicture) {
+      const words = `${file.name} (${size(file.bytes)})`;
+      return el("div", {}, this.files.link(file.url, isShown ? null : file.name, words));
+    }
     const image = this.files.picture(file.thumbnailUrl ?? file.url, file.name);
     return el("div", {}, this.files.link(file.url, null, image));
   }

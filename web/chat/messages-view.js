@@ -15,7 +15,10 @@ export class MessagesView {
   #aim = null; // the `seq` that is on its way into the middle
   #newLine = el("li", { className: "line new" }, "New");
 
-  /** `view` makes elements; `onOlder` and `onNewer` are called at the ends, `onEnd` with the newest in sight, and `onNewest` to go there. */
+  /**
+   * `view` makes elements; `onOlder(room)` and `onNewer(room)` are called at the ends, `onEnd(room)` with the newest
+   * message in sight, `onNewest(room)` to go there.
+   */
   constructor({ view, onOlder, onNewer, onEnd, onNewest }) {
     Object.assign(this, { view, onOlder, onNewer, onEnd });
     this.list = part("#messages");

@@ -34,8 +34,8 @@ export class StatusLine {
 
   #showState() {
     const isStopped = this.#state === "stopped";
-    const words = isStopped ? `The server has ended this connection (${this.#code}). Reload the page to go on.` : WORDS[this.#state];
-    this.#write(words, isStopped || this.#state === "waiting" ? "away" : this.#state);
+    const ended = `The server has ended this connection (${this.#code}). Reload the page to go on.`;
+    this.#write(isStopped ? ended : WORDS[this.#state], isStopped || this.#state === "waiting" ? "away" : this.#state);
   }
 
   #write(words, state) {
