@@ -29,10 +29,12 @@ from bench.attack_crowd import Editor, Guesser, Screen, begin, read
 from bench.attack_faults import FAULTS, Hurt
 from bench.attack_judge import Judge
 from bench.attack_site import Site
+from bench.attack_sockets import ATTACKS, Attackers
 from bench.delivery_client import Person
 from bench.delivery_reader import Reader
 from bench.delivery_writer import Writer
 
+KINDS = FAULTS | ATTACKS
 GUESSES = 10  # a quarter of an hour, as the contract has it
 _LOOKS = 0.1  # of the events that a reader of the chat hears are looked up by REST at once
 _UNDECIDED_SECONDS = 5.0  # batches whose outcome is open end within this
@@ -42,17 +44,19 @@ _UNDECIDED_SECONDS = 5.0  # batches whose outcome is open end within this
 class Plan:
     """What one run does. `seconds` is how long a fault lasts, `beat` the screens' pace, `slowest` an answer's limit."""
 
-    faults: Sequence[str] = tuple(FAULTS)
+    faults: Sequence[str] = tuple(KINDS)
     turns: int = 1
-    seconds: float = 25
+    seconds: float = 25.0
     beat: int = 5
-    slowest: float = 5
+    slowest: float = 5.0
     processes: int = 2
     readers: int = 4
     screens: int = 6
     calm: float = 3  # seconds before each fault
     heal: float = 30  # seconds within which everything is served again
     uploads: bool = False
+    sockets: int = 500  # clients of an attack on sockets
+    storm: int = 5000  # clients that come back at once
 
 
 class Crowd:
@@ -67,7 +71,7 @@ class Crowd:
 
     async def gather(self) -> None:
         """Register everybody, make a room, pair the screens."""
-        names = ["owner", "victim", "other", "writer0", "writer1", "reader0", "reader1"]
+        names = ["owner", "victim", "other", "attacker", "writer0", "writer1", "reader0", "reader1"]
         self.people = {name: Person(name, self._ports, random.Random(name)) for name in names}
         for person in self.people.values():
             await person.register()
@@ -135,9 +139,9 @@ class Crowd:
                     return
                 await asyncio.sleep(0.2)
 
-    def count_guesses(self, emptied: int) -> None:
+    def count_guesses(self, emptied: int, minutes: float = 0) -> None:
         """Hold the limit on logins: each process's own while Redis is away, and a new one for each emptied Redis."""
-        most = GUESSES * (1 + emptied + len(self._ports))
+        most = GUESSES * (1 + emptied + len(self._ports)) * (1 + int(minutes / 15))
         if self.guesser.looked_at > most:
             self.judge.blame(f"the limit on logins opened: {self.guesser.looked_at} guesses were looked at")
         if not self.guesser.refused:
@@ -165,11 +169,12 @@ async def run(plan: Plan, directory: Path) -> Crowd:
         crowd = Crowd(plan, site)
         await crowd.gather()
         hurt = Hurt(site, plan.seconds)
+        attackers = Attackers(site, crowd, count=plan.sockets, storm=plan.storm, seconds=plan.seconds)
         async with crowd.at_work():
             for fault in [*plan.faults] * plan.turns:
                 await asyncio.sleep(plan.calm)
-                print(f"{fault}: {FAULTS[fault]}", flush=True)
-                await hurt.do(fault)
+                print(f"{fault}: {KINDS[fault]}", flush=True)
+                await (attackers if fault in ATTACKS else hurt).do(fault)
                 await crowd.healed(time.monotonic())
             await asyncio.sleep(plan.calm)
         crowd.count_guesses(hurt.emptied)
@@ -182,12 +187,13 @@ async def run(plan: Plan, directory: Path) -> Crowd:
 def read_plan() -> Plan:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faults", default="", help=f"of {', '.join(FAULTS)}, with commas; default all, in two sites")
-    for name, kind in (("turns", int), ("seconds", float), ("beat", int), ("slowest", float), ("processes", int)):
-        parser.add_argument(f"--{name}", type=kind, default=getattr(Plan, name))
+    parser.add_argument("--faults", default="", help=f"of {', '.join(KINDS)}, with commas; default all")
+    for name in ("turns", "seconds", "beat", "slowest", "processes", "sockets", "storm"):
+        default = getattr(Plan, name)
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     asked = vars(parser.parse_args())
-    asked["faults"] = [kind for kind in asked["faults"].split(",") if kind] or list(FAULTS)
-    if unknown := set(asked["faults"]) - set(FAULTS):
+    asked["faults"] = [kind for kind in asked["faults"].split(",") if kind] or list(KINDS)
+    if unknown := set(asked["faults"]) - set(KINDS):
         parser.error(f"there is no fault {', '.join(sorted(unknown))}")
     return Plan(**asked)
 

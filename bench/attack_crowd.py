@@ -69,10 +69,13 @@ class Screen:
                     self._judge.blame(f"a beat on a socket: {reply['error']}")
                 await asyncio.sleep(self._every)
         except Lost as e:
-            if "1013" not in str(e):  # try again later: what a store that is away makes of a handshake
+            if (
+                "1013" not in str(e) and not self._judge.excused
+            ):  # try again later: what a store that is away makes of a handshake
                 self._judge.blame(f"a screen's socket: {e}")
         except Exception as e:
-            self._judge.blame(f"a screen's socket: {e!r}")
+            if not self._judge.excused:
+                self._judge.blame(f"a screen's socket: {e!r}")
         finally:
             if socket is not None:
                 socket.close()

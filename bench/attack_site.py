@@ -13,7 +13,8 @@ from bench.attack_stores import MongoDB, Redis, SlowWay
 from bench.delivery_site import Process
 
 # Out of the way, but for the limit on logins, which an attack holds to be one.
-RATES = ("ANONYMOUS", "USER", "SCREEN", "MESSAGES", "FRAMES", "PAIRING")
+RATES = ("ANONYMOUS", "USER", "SCREEN", "MESSAGES", "PAIRING")
+FRAMES = 300  # in 10 s from one socket: above what a writer sends, and below a flood
 
 
 class Site:
@@ -61,13 +62,10 @@ class Site:
         """The ports of the server processes."""
         return [process.port for process in self.processes]
 
-    def sizes(self) -> list[tuple[int, int]]:
-        """Return each server process's resident bytes and open descriptors."""
-        found = []
-        for process in self.processes:
-            seen = psutil.Process(process.pid)
-            found.append((int(seen.memory_info().rss), int(seen.num_fds())))
-        return found
+    def size(self, number: int) -> tuple[int, int]:
+        """Return a running server process's resident bytes and open descriptors."""
+        seen = psutil.Process(self.processes[number].pid)
+        return int(seen.memory_info().rss), int(seen.num_fds())
 
     def _environ(self) -> dict[str, str]:
         mongodb, redis = self.mongodb.url, self.redis.port
@@ -77,6 +75,7 @@ class Site:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")},
             **{f"MARQUEE_RATE_{name}": "10000000/1m" for name in RATES},
+            "MARQUEE_RATE_FRAMES": f"{FRAMES}/10s",
             "MARQUEE_MONGODB_URL": mongodb,
             "MARQUEE_REDIS_URL": f"redis://127.0.0.1:{redis}/0",
             "MARQUEE_DATA_DIR": str(self._directory / "data"),

@@ -96,7 +96,9 @@ class ApiHandler(BaseHandler):
         if length.isdigit() and int(length) > requests.MAX_JSON:
             self.body_refused = True
             raise errors.TooLarge(detail=f"A JSON body may have {requests.MAX_JSON} bytes.")
-        cast(Any, self.request.connection).set_max_body_size(requests.MAX_JSON * 2)
+        connection = cast(Any, self.request.connection)
+        connection.set_max_body_size(requests.MAX_JSON * 2)
+        connection.set_body_timeout(requests.BODY_SECONDS)
 
     async def data_received(self, chunk: bytes) -> None:
         """Collect a JSON body up to its limit; a chunked one is refused as soon as it is over."""

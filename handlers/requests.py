@@ -14,6 +14,7 @@ from core.settings import Network
 from core.validation import Json, Schema, parse_json
 
 MAX_JSON = 256 * 1024
+BODY_SECONDS = 60  # for a JSON body to come; who sends a byte now and then would hold a connection for an hour
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

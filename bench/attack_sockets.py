@@ -1,0 +1,213 @@
+"""The attacks on sockets: what clients may do to a server process, each with what it must leave unharmed.
+
+The crowd of bench/attack.py is at work meanwhile and is not to be disturbed; memory is bounded; who comes back is
+current. Attackers are members of the crowd's room.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bench.attack_site import FRAMES, Site
+from bench.attack_wire import Refused, Wire, frame
+
+if TYPE_CHECKING:
+    from bench.attack import Crowd
+
+T = TypeVar("T")
+
+ATTACKS = {
+    "loris": "connections that send a header, or a body, a few bytes at a time",
+    "deaf": "members of a room who stop reading while much is written there",
+    "flood": "floods of frames",
+    "large": "frames of 65 KB and more",
+    "dying": "members who die in the middle of a fan-out",
+    "storm": "a process is killed; all its clients come back at once",
+}
+_AT_ONCE = 200  # handshakes of one turn, but for the storm
+_SLACK = 48 << 20  # bytes by which a working process's memory moves by itself
+_LORIS_BYTES, _DEAF_BYTES, _FEW_BYTES = 64 << 10, 2 << 20, 64 << 10  # what one attacker may cost
+_LONG = "\N{FACE WITH TEARS OF JOY}" * 4000  # 16 kB as UTF-8, the longest message there may be
+_DEAF_MESSAGES = 120
+_PATIENCE = 60.0  # seconds for what has to happen, on a machine that does other things too
+
+
+class Attackers:
+    """Attack `site`'s first process with `count` clients, and kill the last one under `storm` of them."""
+
+    def __init__(self, site: Site, crowd: "Crowd", *, count: int, storm: int, seconds: float) -> None:
+        self._site, self._crowd = site, crowd
+        self._count, self._storm_count, self._seconds = count, storm, seconds
+        self._judge = crowd.judge
+
+    async def do(self, attack: str) -> None:
+        """Do one, with an eye on the memory of the process."""
+        await self._crowd.people["attacker"].renew()  # tokens live for a quarter of an hour only
+        if attack == "storm":
+            await self._storm()
+            return
+        count, allowed = self._cost(attack)
+        before, _ = self._site.size(0)
+        highest = [before]
+        watching = asyncio.create_task(self._watch(highest))
+        try:
+            await getattr(self, f"_{attack}")(count)
+        finally:
+            watching.cancel()
+        grown = max(highest) - before
+        if grown > count * allowed + _SLACK:
+            self._judge.blame(f"{attack}: {grown >> 20} MB for {count} attackers")
+
+    def _cost(self, attack: str) -> tuple[int, int]:
+        """Return how many attack, and how many bytes each may cost."""
+        if attack == "loris":
+            return self._count, _LORIS_BYTES
+        return min(self._count, 40 if attack == "deaf" else 100), _DEAF_BYTES if attack == "deaf" else _FEW_BYTES
+
+    async def _watch(self, highest: list[int]) -> None:
+        while True:
+            highest.append(self._site.size(0)[0])
+            await asyncio.sleep(0.2)
+
+    # --- the attacks ------------------------------------------------------------------------------------------------
+
+    async def _loris(self, count: int) -> None:
+        port = self._site.ports[0]
+        half = "POST /api/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Slow: "
+        whole = half + f"1\r\nAuthorization: Bearer {self._token}\r\nContent-Length: 200000\r\n\r\n{{"
+        ways = []
+        for number in range(count):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write((whole if number % 2 else half).encode())
+            ways.append(writer)
+        until = time.monotonic() + self._seconds
+        while time.monotonic() < until:
+            for writer in ways:
+                if not writer.transport.is_closing():
+                    writer.write(b"x")
+            await asyncio.sleep(1)
+        for writer in ways:
+            writer.transport.abort()
+
+    async def _deaf(self, count: int) -> None:
+        wires = await self._members(count, room_for=4096)
+        for wire in wires:
+            wire.pause()
+        for _ in range(_DEAF_MESSAGES // 10):
+            await asyncio.gather(*(self._say(_LONG) for _ in range(10)))
+        for wire in wires:
+            wire.resume()
+        ends = await self._in_time("deaf clients were not closed", [wire.ends() for wire in wires])
+        if set(ends) - {"4408"}:
+            self._judge.blame(f"deaf clients were closed with {sorted(set(ends))}")
+
+    async def _flood(self, count: int) -> None:
+        wires = await self._members(count)
+        bursts = [frame(b'{"type": "ping"}') * (3 * FRAMES), frame(b"", 0x9) * (3 * FRAMES)]
+        for number, wire in enumerate(wires):
+            wire.send_raw(bursts[number % 2])
+        ends = await self._in_time("floods were not ended", [wire.ends() for wire in wires])
+        if set(ends) - {"4429"}:
+            self._judge.blame(f"floods were ended with {sorted(set(ends))}")
+
+    async def _large(self, count: int) -> None:
+        wires = await self._members(count)
+        for number, wire in enumerate(wires):
+            wire.send_raw(frame(b'{"type": "ping", "id": "' + b"x" * (65_600 + number * 100) + b'"}'))
+        ends = await self._in_time("too large frames were not refused", [wire.ends() for wire in wires])
+        if set(ends) - {"1009"}:
+            self._judge.blame(f"too large frames were refused with {sorted(set(ends))}")
+
+    async def _dying(self, count: int) -> None:
+        wires = await self._members(count)
+        random.shuffle(wires)
+        for start in range(0, len(wires), 25):
+            saying = [asyncio.create_task(self._say("in the middle of it")) for _ in range(4)]
+            for wire in wires[start : start + 25]:
+                await asyncio.sleep(0)
+                wire.die()
+            await asyncio.gather(*saying)
+
+    async def _storm(self) -> None:
+        process, room = self._site.processes[-1], self._crowd.rooms[0]
+        wires = await self._members(self._storm_count, which=-1)
+        mark = (await self._enter(wires[0], room))["data"]["rooms"][0]
+        self._judge.excused = True
+        await asyncio.to_thread(process.kill)
+        for wire in wires:
+            wire.drop()
+        for number in range(20):
+            await self._say(f"missed {number}")
+        process.start()
+        await asyncio.to_thread(process.wait)
+        self._judge.excused = False
+        said = await self._say("the last that was missed")
+        began = time.monotonic()
+        backs = [self._back(room, mark, said["rev"]) for _ in range(self._storm_count)]
+        back = await self._in_time("clients did not come back and become current", backs)
+        self._judge.longest[f"{len(back)} back and current"] = time.monotonic() - began
+
+    # --- their hands ------------------------------------------------------------------------------------------------
+
+    @property
+    def _token(self) -> str:
+        return self._crowd.people["attacker"].token
+
+    async def _members(self, count: int, *, room_for: int = 0, which: int = 0) -> list[Wire]:
+        """Connect `count` members that hear the room."""
+        wires: list[Wire] = []
+        while len(wires) < count:
+            some = min(_AT_ONCE, count - len(wires))
+            wires += await asyncio.gather(*(self._member(room_for, self._site.ports[which]) for _ in range(some)))
+        return wires
+
+    async def _member(self, room_for: int, port: int) -> Wire:
+        wire = await Wire.open(port, "/ws/chat", self._token, room_for=room_for)
+        await wire.read()
+        await self._enter(wire, self._crowd.rooms[0])
+        return wire
+
+    async def _enter(self, wire: Wire, room: str, **mark: Any) -> dict[str, Any]:
+        wire.send({"id": "enter", "type": "room.subscribe", "data": {"rooms": [{"room": room, **mark}]}})
+        while (reply := await wire.read()).get("reply") != "enter":
+            pass
+        if not reply["ok"]:
+            raise Refused(str(reply))
+        return reply
+
+    async def _back(self, room: str, mark: dict[str, Any], offset: int) -> None:
+        """Come back with back-off, as clients do, and read until everything up to `offset` is here."""
+        pause = 0.5
+        while True:
+            try:
+                wire = await Wire.open(self._site.ports[-1], "/ws/chat", self._token)
+            except Refused:
+                await asyncio.sleep(random.uniform(0, pause))
+                pause = min(pause * 2, 5)
+                continue
+            try:
+                await wire.read()
+                (entry,) = (await self._enter(wire, room, after=mark["offset"], epoch=mark["epoch"]))["data"]["rooms"]
+                at = entry["offset"]
+                while at < offset:
+                    at = max(at, (await wire.read()).get("offset", 0))
+                return
+            except (Refused, KeyError):
+                await asyncio.sleep(random.uniform(0, pause))
+            finally:
+                wire.drop()
+
+    async def _say(self, content: str) -> dict[str, Any]:
+        key = f"attack-{random.getrandbits(64):x}"
+        body = {"room": self._crowd.rooms[0], "content": content, "clientId": key}
+        said: dict[str, Any] = await self._judge.insist(self._crowd.people["attacker"], "POST", "/api/messages", body)
+        return said
+
+    async def _in_time(self, otherwise: str, works: list[Awaitable[T]] | list[Any]) -> list[T]:
+        try:
+            return list(await asyncio.wait_for(asyncio.gather(*works), _PATIENCE))
+        except TimeoutError:
+            self._judge.blame(f"{otherwise} within {_PATIENCE:g} s")
+            return []

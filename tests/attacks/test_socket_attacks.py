@@ -1,0 +1,46 @@
+"""What clients do to sockets, in its short form; one by one they are in tests/realtime (connection, fanout, storm).
+
+`python -m bench.attack --faults loris,deaf,flood,large,dying,storm` is the long form.
+"""
+
+import asyncio
+
+import pytest
+
+from bench import attack
+from handlers import requests
+
+
+@pytest.mark.timeout(300)
+def test_others_are_undisturbed_memory_is_bounded_and_all_come_back(io_loop, tmp_path):
+    faults = ("loris", "deaf", "flood", "large", "dying", "storm")
+    plan = attack.Plan(faults=faults, seconds=2, slowest=8, calm=0.2, heal=60, sockets=500, storm=500)
+
+    crowd = io_loop.run_sync(lambda: attack.run(plan, tmp_path), timeout=280)
+
+    assert crowd.found == [], f"{crowd.judge}\n{crowd.violations}"
+    assert set(crowd.judge.statuses) <= {200, 201, 401, 429}, "nobody else was refused"
+    assert "500 back and current" in crowd.judge.longest
+
+
+async def test_a_body_that_comes_byte_by_byte_does_not_hold_its_connection(marquee, owner, monkeypatch):
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", marquee.port)
+    head = f"POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.token}\r\nContent-Length: 9000\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode())
+
+    async def drip():
+        while True:
+            writer.write(b" ")
+            await asyncio.sleep(0.1)
+
+    dripping = asyncio.ensure_future(drip())
+    async with asyncio.timeout(30):
+        answer = await reader.read()
+    dripping.cancel()
+    writer.close()
+
+    assert answer == b""
+    async with asyncio.timeout(10):
+        while marquee.metrics.registry.get_sample_value("marquee_http_requests_in_progress"):
+            await asyncio.sleep(0.02)
