@@ -11,13 +11,28 @@ from pathlib import Path
 PEERS = Path(__file__).parent / "peers"
 BENCHES = {
     "fanout": "one event to 1,000 sockets, and what an idle socket costs",
+    "reads": "screen lists and manifests, beside Express and Mongoose",
+    "push": "a playlist change, until the last of 1,000 screens knows",
+    "sockets": "9,000 screens: memory, beats, and how soon a silent one is missed",
+    "uploads": "50 MB beside a bare handler, and four of 500 MB at once",
+    "logins": "people who sign in at once, and what the others feel of it",
+    "targets": "the client's own targets, with 16 requests at once",
+    "growth": "what one more screen, connection or message costs, from 100 to 10,000",
+    "chat_history": "the newest 50 messages of a room over HTTP",
+    "chat_send": "messages sent and acknowledged, alone, in one room and in many",
+    "chat_processes": "the same with two and four processes, and what their turns on a busy room cost",
+    "chat_shown": "from sending on one process to showing on another",
+    "chat_room": "deliveries in a room of 1,000 members",
+    "chat_resume": "1,000 clients that come back at once, 100 messages behind",
+    "chat_memory": "what an idle chat connection costs",
     "delivery": "whether the chat loses, repeats or disorders anything under faults",
 }
 
 
 def install_peers() -> None:
-    """Install the peers from npm, once; without npm they are left out and the printed table lacks them."""
-    if shutil.which("npm") and not (PEERS / "node_modules").is_dir():
+    """Install the peers from npm, again when the lock has changed; without npm the tables lack them."""
+    wanted, there = PEERS / "package-lock.json", PEERS / "node_modules" / ".package-lock.json"
+    if shutil.which("npm") and (not there.exists() or there.stat().st_mtime < wanted.stat().st_mtime):
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True)
 
 

@@ -161,15 +161,15 @@ def at_once(port: int, requests: Sequence[bytes]) -> list[tuple[int, float]]:
 class Watch:
     """Asks one address again and again from a process of its own, while something else goes on: `with Watch(...)`."""
 
-    def __init__(self, port: int, path: str = "/healthz", *, apart: float = 0.005) -> None:
-        self._port, self._path, self._apart = port, path, apart
+    def __init__(self, port: int, path: str = "/healthz", *, token: str = "", apart: float = 0.005) -> None:
+        self._port, self._wire, self._apart = port, request("GET", path, token), apart
         self.answers = Answers()
 
     def __enter__(self) -> "Watch":
         fresh = multiprocessing.get_context("spawn")
         self._end, self._told = fresh.Event(), fresh.Queue()
         self._process = fresh.Process(
-            target=_watch, args=(self._port, self._path, self._apart, self._end, self._told), daemon=True
+            target=_watch, args=(self._port, self._wire, self._apart, self._end, self._told), daemon=True
         )
         self._process.start()
         self._told.get(timeout=30)
@@ -182,8 +182,9 @@ class Watch:
         self.answers = Answers(seconds, took, statuses)
 
 
-def _watch(port: int, path: str, apart: float, end: Event, told: Any) -> None:
-    line, wire, took, statuses = Line(port), request("GET", path), [], {}
+def _watch(port: int, wire: bytes, apart: float, end: Event, told: Any) -> None:
+    line, took = Line(port), list[float]()
+    statuses: dict[int, int] = {}
     line.fetch(wire)
     told.put("begun")
     began = time.perf_counter()

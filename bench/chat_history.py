@@ -1,0 +1,54 @@
+"""Reading the newest 50 messages of a room over HTTP: `GET /api/messages?room=general&limit=50`, beside the peer.
+
+    .venv/bin/python -m bench.chat_history [--connections 16] [--seconds 4] [--turns 3]
+
+Both answer with the full shape of the contract, authors and all; one process each, in turns, asked by the same small
+client. CPU is the server process's own, for each request.
+"""
+
+import argparse
+from typing import Any
+
+from bench import load, report
+from bench.chat_fill import Filled
+from bench.chat_site import ChatSite, Side
+
+GOAL = 2.0  # times the peer's requests/s
+_PATH = "/api/messages?room=general&limit=50"
+
+
+def measure(side: Side, asked: argparse.Namespace) -> dict[str, float]:
+    """Ask one side for a while; return its figures."""
+    requests = [load.request("GET", _PATH, token) for token in side.tokens]
+    load.play(side.ports[0], requests, connections=asked.connections, seconds=0.5)
+    before = side.cpu()
+    answers = load.play(side.ports[0], requests, connections=asked.connections, seconds=asked.seconds)
+    if set(answers.statuses) != {200}:
+        raise RuntimeError(f"{side.name} answered {answers.statuses}")
+    cpu = (side.cpu() - before) / len(answers.took) * 1000
+    return {"requests/s": answers.rate, "p50 ms": answers.ms(0.5), "p99 ms": answers.ms(0.99), "ms CPU each": cpu}
+
+
+def main() -> None:
+    """Measure in turns, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--turns", type=int, default=3)
+    asked = parser.parse_args()
+    turns: dict[str, list[dict[str, float]]] = {}
+    with ChatSite(Filled(people=asked.connections, messages=2000)) as sides:
+        for _ in range(asked.turns):
+            for side in sides:
+                turns.setdefault(side.name, []).append(measure(side, asked))
+    found = report.medians(turns)
+    columns = list(found["marquee"])
+    report.table("History", ["server", *columns], [[name, *found[name].values()] for name in found])
+    times = found["marquee"]["requests/s"] / found["express-socketio"]["requests/s"]
+    print(f"\nmarquee / express-socketio: {times:.2f} times the requests/s (goal {GOAL})")
+    figures: dict[str, Any] = {"medians": found, "turns": turns, "ratio": times, "goal": GOAL}
+    report.write("chat_history", figures=figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What an idle chat connection costs in memory, with five rooms subscribed, beside the peer.
+
+    .venv/bin/python -m bench.chat_memory [--connections 2000] [--rooms 5] [--turns 1]
+
+Resident memory of the server process with all connections, less what it had with the first hundred: what the
+first ones cost only once (caches, code) is no connection's. Everybody is somebody else, in rooms that all share.
+"""
+
+import argparse
+import time
+
+from bench import report
+from bench.chat_crowd import Crowd
+from bench.chat_fill import Filled
+from bench.chat_site import NAMES, ChatSite, Side
+
+GOAL_KB = 25.0
+_FIRST = 100
+_SETTLE_SECONDS = 3.0  # for what is told of so many who come, and for the garbage of it
+
+
+def measure(side: Side, rooms: int) -> dict[str, float]:
+    """Connect everybody and look at the memory."""
+    with Crowd(side.name, side.ports, side.tokens[:_FIRST], side.rooms[:rooms]):
+        time.sleep(_SETTLE_SECONDS)
+        before = side.servers[0].usage()[1]
+        with Crowd(side.name, side.ports, side.tokens[_FIRST:], side.rooms[:rooms]):
+            time.sleep(_SETTLE_SECONDS)
+            after, cpu = side.servers[0].usage()[1], side.cpu()
+            time.sleep(_SETTLE_SECONDS)
+            share = (side.cpu() - cpu) / _SETTLE_SECONDS
+    connections = len(side.tokens) - _FIRST
+    return {"KB a connection": (after - before) / connections / 1024, "cores while idle": share}
+
+
+def main() -> None:
+    """Measure, and print the table: each turn on fresh servers, for memory is seldom given back."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--rooms", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=1)
+    asked = parser.parse_args()
+    turns: dict[str, list[dict[str, float]]] = {}
+    for _ in range(asked.turns):
+        for name in NAMES:
+            wanted = Filled(people=asked.connections + _FIRST, rooms=asked.rooms, messages=10)
+            with ChatSite(wanted, names=(name,)) as sides:
+                turns.setdefault(name, []).append(measure(sides[0], asked.rooms))
+    found = report.medians(turns)
+    columns = list(found["marquee"])
+    heading = f"{asked.connections} idle connections, {asked.rooms} rooms each"
+    report.table(heading, ["server", *columns], [[name, *figures.values()] for name, figures in found.items()])
+    print(f"\ngoal: at most {GOAL_KB:.0f} KB")
+    report.write("chat_memory", figures={"medians": found, "turns": turns, "goalKb": GOAL_KB})
+
+
+if __name__ == "__main__":
+    main()
