@@ -208,7 +208,7 @@ def test_a_burst_of_messages_makes_nobody_send_more_frames_than_the_server_takes
     assert ben.errors == []
 
 
-def test_pictures_and_downloads_work_when_their_addresses_have_run_out(person, tmp_path):
+def test_portraits_pictures_and_downloads_work_when_their_addresses_have_run_out(person, tmp_path):
     ana = person("ana")
     picture, paper = tmp_path / "green.png", tmp_path / "paper.txt"
     Image.new("RGB", (640, 400), (24, 150, 60)).save(picture)
@@ -227,6 +227,16 @@ def test_pictures_and_downloads_work_when_their_addresses_have_run_out(person, t
         ana.sees("two files")
         ana.until(lambda: ana.message("two files").locator("img").evaluate("(image) => image.naturalWidth") > 0)
     assert len(late) >= 2
+
+    ana.button(ana.name, "#rooms")
+    ana.page.get_by_label("Name", exact=True).fill("Ana of the shop")
+    ana.page.get_by_label("Picture", exact=True).set_input_files(picture)
+    ana.button("Save", "#profile-dialog")
+    ana.until_text("#me", "Ana of the shop")
+    ana.until_text("#people-list", "Ana of the shop")
+    ana.page.reload()
+    face = ana.message("two files").locator("img.avatar")
+    ana.until(lambda: face.count() == 1 and face.evaluate("(image) => image.naturalWidth") > 0)
 
     ana.page.evaluate(TWO_HOURS_LATER)
     with ana.page.expect_response(lambda answer: "/api/files/" in answer.url), ana.page.expect_download() as download:

@@ -17,7 +17,7 @@ export class Conversation {
   #barTimer = null;
 
   /**
-   * `chat`, `api`, `socket`, `book`, `people`, `side` and `files` as the page has them; `me` is {id, username};
+   * `chat`, `socket`, `book`, `people`, `side` and `files` as the page has them; `me` is one's own profile;
    * `onJoin(id)` comes into a room, `onJump(message)` goes to a message's place, `onProblem(error)` says what went wrong.
    */
   constructor(parts) {
@@ -38,7 +38,7 @@ export class Conversation {
     this.composer = new Composer({
       onSend: (draft) => this.#send(draft),
       onEdit: (message, content) => this.#change("PATCH", message, "", { content }),
-      upload: (file) => this.#upload(file),
+      upload: (file) => this.files.upload(file),
       onTyping: () => this.room && this.socket.request("typing", { room: this.room.id, on: true }).catch(() => {}), // a hint
       onProblem,
       members: () => this.people.all.filter((one) => one.userId !== this.me.id),
@@ -167,12 +167,6 @@ export class Conversation {
     } catch (error) {
       this.onProblem(error);
     }
-  }
-
-  async #upload(file) {
-    const form = new FormData();
-    form.append("file", file);
-    return (await this.api.post("/api/files/upload", form, { timeoutMs: 120_000 })).data;
   }
 
   async #sendRead(id, seq) {

@@ -3,6 +3,7 @@
 import { el } from "./elements.js";
 
 const ADDRESS = /^\/files\/([0-9a-f]{24})(\/thumbnail)?\?(?:.*&)?exp=(\d+)/;
+const UPLOAD_MS = 120_000;
 const SOON_MS = 30_000; // what ends so soon is asked for anew
 
 /** Take a signed address apart: `{id, thumbnail, expiresAt}`, or null for another one. */
@@ -17,6 +18,13 @@ export class FileLinks {
   /** `aheadMs` is how far the server's clock is ahead of this device's. */
   constructor(api, aheadMs = 0) {
     Object.assign(this, { api, aheadMs });
+  }
+
+  /** Upload a file to be sent or shown; gives it as the API does. */
+  async upload(file) {
+    const form = new FormData();
+    form.append("file", file);
+    return (await this.api.post("/api/files/upload", form, { timeoutMs: UPLOAD_MS })).data;
   }
 
   hasEnded(url) {

@@ -6,7 +6,7 @@ import { written } from "./text.js";
 const EMOJI = ["👍", "❤️", "😂", "🎉"];
 
 /**
- * Makes the elements of messages. `me` is {id, username}, `files` a FileLinks; `act` has what one can do:
+ * Makes the elements of messages. `me` is one's own profile, `files` a FileLinks; `act` has what one can do:
  * `react(message, emoji, on)`, `reply`, `edit`, `remove`, `pin(message, on)`, `thread(id)`, `jump(seq)`,
  * `resend(draft)`, `discard(draft)`, `mayModerate()`.
  */
@@ -68,7 +68,13 @@ export class MessageView {
     );
   }
 
-  avatar(person) {
+  /** A person as they are now, where that is known sooner here: oneself. */
+  #present(person) {
+    return person.id === this.me.id ? this.me : person;
+  }
+
+  avatar(author) {
+    const person = this.#present(author);
     const initial = el("span", { className: "avatar", "aria-hidden": "true" }, [...called(person)][0].toUpperCase());
     if (!person.avatarUrl) return initial;
     const image = this.files.picture(person.avatarUrl, "", () => image.replaceWith(initial));
@@ -80,7 +86,7 @@ export class MessageView {
     return el(
       "div",
       { className: "head" },
-      el("span", { className: "author" }, called(message.author)),
+      el("span", { className: "author" }, called(this.#present(message.author))),
       el("time", { dateTime: message.createdAt, title: new Date(message.createdAt).toLocaleString() }, moment(message.createdAt)),
     );
   }

@@ -4,11 +4,12 @@ import { ChatClient } from "../shared/chat.js";
 import { Paced } from "../shared/pace.js";
 import { Socket, socketUrl } from "../shared/socket.js";
 import { Conversation } from "./conversation.js";
-import { part } from "./elements.js";
+import { called, part } from "./elements.js";
 import { FileLinks } from "./files.js";
 import { Finder } from "./finder.js";
 import { PeopleView } from "./people-view.js";
 import { PersonDialog } from "./person-dialog.js";
+import { ProfileDialog } from "./profile-dialog.js";
 import { everything, RoomBook } from "./room-book.js";
 import { RoomDialog } from "./room-dialog.js";
 import { renderRooms, titleOf } from "./rooms-view.js";
@@ -37,7 +38,8 @@ export class ChatPage {
   }
 
   start() {
-    part("#me").textContent = this.me.username;
+    part("#me").textContent = called(this.me);
+    part("#me").onclick = () => this.profile.show();
     part("#sign-out").onclick = () => this.#signOut();
     part("#presence").value = sessionStorage.getItem(PRESENCE) ?? "online";
     part("#presence").onchange = () => this.#sayPresence();
@@ -79,7 +81,7 @@ export class ChatPage {
     });
     this.side = new Side({ onShow: (name) => name === "pins" && this.conversation.showPins() });
     this.conversation = new Conversation({
-      ...{ api, me, book, chat, socket, files, onProblem, people: this.people, side: this.side },
+      ...{ me, book, chat, socket, files, onProblem, people: this.people, side: this.side },
       onJoin: (id) => this.#join(id),
       onJump: (message) => this.#jump(message),
     });
@@ -100,6 +102,12 @@ export class ChatPage {
       onMember: (member) => this.people.update(member),
       onRemoved: (userId) => this.people.remove(userId),
     });
+    const onProfile = (profile) => {
+      part("#me").textContent = called(profile);
+      Object.assign(me, profile);
+      this.people.update({ userId: myId, displayName: profile.displayName });
+    };
+    this.profile = new ProfileDialog({ api, files: this.files, onProfile });
     part("#settings").onclick = () => this.#openId && this.settings.show(book.get(this.#openId));
   }
 
