@@ -5,6 +5,7 @@
 Completing a ticket makes a media that is `processing` (models/processing.py), with `work.ticketId`.
 """
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,16 +118,23 @@ class Tickets:
         return raw
 
     async def discard(self, work: Document) -> None:
-        """Destroy the raw upload; where that fails, the sweep does it."""
+        """Destroy the raw upload; where that fails, the next sweep does it."""
         ticket_id = work["ticketId"]
         try:
             await self._direct().discard(ticket_id)
         except Problem as e:
             log.warning("ticket.not_discarded", ticket=ticket_id, code=e.code)
+            with contextlib.suppress(Problem):  # MongoDB away too: then it goes with the ticket
+                await self._docs.update({"_id": ticket_id}, {"$set": {"sweepAt": self._ground.clock.now()}})
 
     async def sweep(self) -> int:
-        """Destroy what was uploaded on tickets that nothing more can come on, and forget them; return how many."""
-        query: Document = {"sweepAt": {"$lte": self._ground.clock.now()}}
+        """Destroy what was uploaded on tickets that nothing more can come on, and forget them; return how many.
+
+        One that has its media, and whose upload could not be destroyed at once, is kept till its time: whoever
+        completes it again is to hear of that media.
+        """
+        now = self._ground.clock.now()
+        query: Document = {"sweepAt": {"$lte": now}}
         if self._storage.direct is None:  # it was another storage's
             return await self._docs.delete_all(query)
         swept = 0
@@ -138,6 +146,11 @@ class Tickets:
                 await self._direct().discard(ticket["_id"])
             except Problem as e:
                 log.warning("ticket.not_discarded", ticket=ticket["_id"], code=e.code)
+                continue
+            if ticket["expiresAt"] > now:
+                await self._docs.update(
+                    {"_id": ticket["_id"]}, {"$set": {"sweepAt": ticket["expiresAt"] + SWEEP - LIFE}}
+                )
                 continue
             swept += await self._docs.delete({"_id": ticket["_id"]})
         return swept
