@@ -65,6 +65,8 @@ class Proxy:
             await writer.drain()
 
     def _one(self, reply: bytes, writer: asyncio.StreamWriter) -> None:
+        if writer.is_closing():
+            return
         if not reply.startswith(_MESSAGE):
             writer.write(reply)
         elif self._chance.random() < self.losing:
@@ -96,7 +98,7 @@ def reply_end(data: bytes, start: int) -> int | None:
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_READ):
+    while (data := await reader.read(_READ)) and not writer.is_closing():
         writer.write(data)
         await writer.drain()
 

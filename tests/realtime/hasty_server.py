@@ -8,7 +8,7 @@ import server
 from models.room_batch import RoomBatches
 from models.room_log import RoomLog
 
-SLOWLY_SECONDS = 0.1
+SLOWLY_SECONDS = 0.3
 submit, write = RoomLog.submit, RoomBatches.write
 logs = {}  # of rooms, by their batches, with the loop that they run in
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench import delivery
 
-PUBLICATIONS = {"seconds": 4, "faults": ("lose", "shuffle")}
+PUBLICATIONS = {"seconds": 4, "faults": ("lose", "shuffle"), "looks": 1.0}
 
 
 @pytest.fixture
