@@ -62,7 +62,8 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
         by(("workspaceId", UP), ("status", UP), ("_id", UP)),
         by(("workspaceId", UP), ("lastSeenAt", UP), ("_id", UP)),
         by(("workspaceId", UP), ("createdAt", UP), ("_id", UP)),
-        by(("workspaceId", UP), ("inSync", UP)),  # how many lag behind: counted from the index alone
+        # How many lag behind, and how many are how: lists and the overview count them from the index alone.
+        by(("workspaceId", UP), ("inSync", UP), ("status", UP)),
         by(("workspaceId", UP), ("tags", UP)),  # an emergency's or a command's targets
         by(("playlistId", UP)),  # which screens show it?
         by(("status", UP), ("lastSeenAt", UP), ("_id", UP)),  # who has gone silent?

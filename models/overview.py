@@ -49,15 +49,13 @@ class Overview:
         }
 
     async def _count_screens(self, scope: Query) -> Document:
-        """Count by status, every status named, and those that show what they should."""
-        grouped: dict[str, Any] = {
-            "_id": "$status",
-            "count": {"$sum": 1},
-            "inSync": {"$sum": {"$cond": ["$inSync", 1, 0]}},
-        }
+        """Count by status, every status named, and those that show what they should; an index has both."""
+        grouped: dict[str, Any] = {"_id": {"status": "$status", "inSync": "$inSync"}, "count": {"$sum": 1}}
         found = await self._screens.aggregate([{"$match": scope}, {"$group": grouped}])
-        by_status = dict.fromkeys(SCREEN_STATUSES, 0) | {each["_id"]: each["count"] for each in found}
-        in_sync = sum(each["inSync"] for each in found)
+        by_status = dict.fromkeys(SCREEN_STATUSES, 0)
+        for each in found:
+            by_status[each["_id"]["status"]] += each["count"]
+        in_sync = sum(each["count"] for each in found if each["_id"]["inSync"])
         return {"total": sum(by_status.values()), "byStatus": by_status, "inSync": in_sync}
 
     async def _count_media(self, scope: Query) -> Document:
