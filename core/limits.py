@@ -5,6 +5,7 @@ cached session along (see limits.lua), so an authenticated request costs one rou
 """
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,20 @@ from core.settings import Rate, Settings
 
 _SCRIPT = (Path(__file__).parent / "limits.lua").read_text()
 _MOST_WINDOWS = 50_000  # of the local limiter: about 10 MB; then the oldest half goes
+_SUBSCRIBER = 64  # bits of an IPv6 address that name a subscriber; all the rest are whoever it likes to be
+
+
+def client_of(ip: str) -> str:
+    """Return whom an address counts as: itself, or of IPv6 the network of its subscriber; any spelling alike."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip  # a unix socket's peer has none
+    if isinstance(address, ipaddress.IPv4Address):
+        return ip
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), _SUBSCRIBER), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import structlog
 
 from core import errors
 from core.deadline import ANSWER_SECONDS, answer_due
-from core.limits import Window
+from core.limits import Window, client_of
 from core.shapes import Shape
 from core.validation import Json
 from handlers import requests
@@ -69,7 +69,7 @@ class ApiHandler(BaseHandler):
         if admitted is not None:
             self.actor, self.window = admitted
         elif declaration.counted:
-            self.window = await self.edge.limits.count("anonymous", self.ip)
+            self.window = await self.edge.limits.count("anonymous", client_of(self.ip))
         if self.window is not None:
             self.enforce(self.window)
         if refused is not None and declaration.needs != "nobody":

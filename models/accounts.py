@@ -7,6 +7,7 @@ import structlog
 
 from core.clock import ids_are_seeded, new_id
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, RateLimited, Unauthenticated, Unavailable
+from core.limits import client_of
 from core.passwords import Passwords, refuse_weak
 from core.permissions import Actor
 from core.ports import Mailer
@@ -140,7 +141,8 @@ class Accounts:
         Failures are counted before they happen and given back on success, so that guesses sent at once do not
         all pass the same check. Raises Unauthenticated("invalid_credentials"), Forbidden for a disabled account.
         """
-        keys = [("login", f"{fold(email)} {ip}"), ("login-email", fold(email)), ("login-ip", ip)]
+        client = client_of(ip)
+        keys = [("login", f"{fold(email)} {client}"), ("login-email", fold(email)), ("login-ip", client)]
         windows = [await self._ground.limits.count(policy, who) for policy, who in keys]
         if any(window.exceeded for window in windows):
             await self._give_back(keys)

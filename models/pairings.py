@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from core.clock import ids_are_seeded, new_id
 from core.errors import Gone, NotFound, RateLimited, Unavailable
 from core.events import announce, workspace_channel
+from core.limits import client_of
 from core.permissions import Actor
 from core.tokens import Tokens, digest, opaque, same
 from models.access import SCREEN, Access
@@ -168,7 +169,7 @@ class Pairings:
 
     async def _count(self, by: Actor, cost: int) -> None:
         """Count a try before it is known whether its code is, so that tries at once count too; -1 gives it back."""
-        for who in (f"ip:{by.ip}", f"user:{by.id}"):
+        for who in (f"ip:{client_of(by.ip)}", f"user:{by.id}"):
             window = await self._ground.limits.count("pairing", who, cost)
             if cost > 0 and window.exceeded:
                 raise RateLimited(window.reset, "Too many unknown codes: wait a little.", policy="pairing")

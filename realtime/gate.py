@@ -3,7 +3,7 @@
 import asyncio
 
 from core.errors import Unauthenticated
-from core.limits import Limits
+from core.limits import Limits, client_of
 from core.permissions import Actor
 from models.access import Access
 
@@ -27,7 +27,7 @@ class AccessGate:
             async with self._turn:
                 actor, window = await self._access.admit(token, ip)
         except Unauthenticated:
-            (await self._limits.count("anonymous", ip)).enforce()
+            (await self._limits.count("anonymous", client_of(ip))).enforce()
             raise
         window.enforce()
         return actor

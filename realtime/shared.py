@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.clock import Clock
+from core.limits import client_of
 from core.permissions import Actor
 from realtime.rules import Rules
 
@@ -42,19 +43,21 @@ class Lobby:
 
     def is_full(self, ip: str) -> bool:
         """Tell whether another socket from `ip` is to be refused."""
-        return self._waiting.get(ip, 0) >= self._most
+        return self._waiting.get(client_of(ip), 0) >= self._most
 
     def enter(self, ip: str) -> None:
         """Count a socket that waits."""
-        self._waiting[ip] = self._waiting.get(ip, 0) + 1
+        client = client_of(ip)
+        self._waiting[client] = self._waiting.get(client, 0) + 1
 
     def leave(self, ip: str) -> None:
         """Count one less: it was authenticated, or is gone."""
-        left = self._waiting.get(ip, 0) - 1
+        client = client_of(ip)
+        left = self._waiting.get(client, 0) - 1
         if left > 0:
-            self._waiting[ip] = left
+            self._waiting[client] = left
         else:
-            self._waiting.pop(ip, None)
+            self._waiting.pop(client, None)
 
 
 class Shared(NamedTuple):
