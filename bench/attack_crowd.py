@@ -109,12 +109,14 @@ class Editor:
                 if await self._judge.insist(self.person, "PATCH", path, {"name": again}) is not None:
                     self._names[made["id"]] = again
             if self._uploads:
-                content, kind = form(picture(f"{self._name}-{number}"))
-                kept = await self._judge.insist(
-                    self.person, "POST", "/api/media", content, headers={"Content-Type": kind, **key}
-                )
-                self._pictures |= {kept["id"]} if kept else set()
+                await self._upload(f"{self._name}-picture-{number}")
             await asyncio.sleep(pause)
+
+    async def _upload(self, name: str) -> None:
+        content, kind = form(picture(name))
+        sent = {"Content-Type": kind, "Idempotency-Key": name}
+        kept = await self._judge.insist(self.person, "POST", "/api/media", content, headers=sent)
+        self._pictures |= {kept["id"]} if kept else set()
 
     async def judge(self) -> None:
         """Hold what is there against what was acknowledged."""

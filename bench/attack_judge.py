@@ -57,12 +57,12 @@ class Judge:
         document = json.loads(reply.body) if reply.body and "json" in reply.headers.get("Content-Type", "") else None
         if reply.code == 503:
             if not reply.headers.get("Retry-After") or (document or {}).get("code") != "unavailable":
-                self.blame(f"{what}: 503 without Retry-After or its code: {document}")
+                self.blame(f"{what}: 503 without Retry-After or its code: {_said(document)}")
         elif reply.code == 401 and path != "/api/auth/login" and (document or {}).get("code") == "token_expired":
             if who.token == token:
                 await who.renew()
         elif reply.code >= 500 or (reply.code in {401, 403, 404} and token == who.token != ""):
-            self.blame(f"{what}: {reply.code} {document}")
+            self.blame(f"{what}: {reply.code} {_said(document)}")
         return reply.code, document
 
     async def insist(
@@ -74,7 +74,7 @@ class Judge:
             if status < 400:
                 return document
             if status not in {401, 503, 599}:
-                self.blame(f"{method} {path}: {status} {document}")
+                self.blame(f"{method} {path}: {status} {_said(document)}")
                 return None
             await asyncio.sleep(_PAUSE)
 
@@ -95,3 +95,8 @@ class Judge:
                 f"{len(self.violations)} violations" if self.violations else "every promise was held",
             ]
         )
+
+
+def _said(document: Any) -> str:
+    """Return what a problem says, without what is another each time."""
+    return f"{document.get('code')}: {document.get('detail')}" if isinstance(document, dict) else str(document)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
 
+from core.deadline import answer_due
 from core.errors import Forbidden, NotFound, Problem
 from handlers.base import BaseHandler
 
@@ -66,7 +67,8 @@ class ContentHandler(BaseHandler):
 
     async def get(self, **path: str) -> None:
         """Serve the content, or the part of it that Range asks for."""
-        served = await self.find(*self._signed(), **path)
+        async with answer_due():
+            served = await self.find(*self._signed(), **path)
         if isinstance(served, str):
             self.set_header("Cache-Control", "no-store")
             self.redirect(served)
