@@ -196,6 +196,7 @@ CONNECTION_EVENTS = {
 # Inside the server only. `data` of each is documented where it is handled (realtime/node.py).
 SESSIONS_REVOKED = "sessions.revoked"  # {"sessionIds": [..]}: close them, 4401
 SCREEN_REVOKED = "screen.revoked"  # {"screenId"}: its credential ended, close it, 4401
+ROOM_MOVED = "room.moved"  # {"roomId"}: what is unread there has changed, for whoever does not hear the room
 ACCESS_CHANGED = "access.changed"  # {"userId"}: roles or memberships changed, look again at what is subscribed
 OWN_READ = "read.own"  # {"roomId", "userId", "seq"} on user:<id>: a `read` for the reader's own devices alone
 

@@ -1,34 +1,32 @@
-"""What people are told of their rooms on their own channels: rooms that come and go, and what is unread in them."""
+"""What people are told of their rooms on their own channels: rooms that come and go, and what is unread in them.
+
+That something has become unread is told to all processes, once for each room however many are in it; each process
+counts for those who are connected to it and do not hear the room (realtime/unread.py). In a room that all its members
+have open nobody counts anything.
+"""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-import structlog
-
-from core.errors import Problem
-from core.events import OWN_READ, Event, announce, room_channel, user_channel
-from core.ports import Presence
+from core.events import OWN_READ, ROOM_MOVED, Event, announce, control, room_channel, user_channel
 from core.tasks import apart
 from models.base import Document, Ground
 from models.room_views import RoomViews, own
 
-log = structlog.get_logger("marquee.rooms")
-
-PAUSE_SECONDS = 1.0  # between two rounds of unread counts of one room, as the contract allows
+PAUSE_SECONDS = 0.2  # between two words of one room's unread messages: processes count once a second
 MOST_RECEIPTS = 500  # members; in larger rooms every reader's every step would reach every other one
 
 
 class RoomNews:
     """Makes and publishes the events on `user:<id>`, and the receipts on `room:<id>`."""
 
-    def __init__(self, ground: Ground, views: RoomViews, presence: Presence) -> None:
+    def __init__(self, ground: Ground, views: RoomViews) -> None:
         self._ground = ground
         self._views = views
-        self._presence = presence
         self._rooms = ground.collection("rooms")
         self._members = ground.collection("room_members")
         self._messages = ground.collection("messages")
-        self._rounds: dict[str, bool] = {}  # rooms whose counts were told just now: has more come since?
+        self._moved: dict[str, bool] = {}  # rooms that were told of just now: has more come since?
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -68,42 +66,41 @@ class RoomNews:
 
     def moved(self, room: Document) -> None:
         """Note that what is unread in a room has changed: those of its members who are here are told it, soon."""
-        if room["_id"] in self._rounds:
-            self._rounds[room["_id"]] = True
+        room_id = room["_id"]
+        if room_id in self._moved:
+            self._moved[room_id] = True
             return
-        self._rounds[room["_id"]] = False
-        task = apart(self._go_round(room["_id"]))
+        self._moved[room_id] = False
+        task = apart(self._tell_moved(room_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _go_round(self, room_id: str) -> None:
-        """Tell the counts, and again after each pause in which more has come."""
+    async def _tell_moved(self, room_id: str) -> None:
+        """Tell the processes, and again after each pause in which more has come."""
         try:
             while True:
-                try:
-                    await self._tell_counts(room_id)
-                except Problem as e:
-                    log.warning("unread.not_told", room=room_id, error=str(e))
-                    self._rounds[room_id] = True  # nothing else may ever move these counts again
+                await self._ground.events.publish([control(ROOM_MOVED, roomId=room_id)])
                 await asyncio.sleep(PAUSE_SECONDS)
-                if not self._rounds[room_id]:
+                if not self._moved[room_id]:
                     return
-                self._rounds[room_id] = False
+                self._moved[room_id] = False
         finally:
-            del self._rounds[room_id]
+            del self._moved[room_id]
 
-    async def _tell_counts(self, room_id: str) -> None:
-        fields = {"userId": 1, "lastReadSeq": 1, "role": 1}
-        members = await self._members.find({"roomId": room_id, "left": False}, projection=fields)
-        here = await self._presence.online([m["userId"] for m in members])
-        members = [m for m in members if m["userId"] in here]
-        room = await self._rooms.get({"_id": room_id, "deletedAt": None}) if members else None
+    async def counts(self, room_id: str, user_ids: Collection[str]) -> list[Event]:
+        """Return what is unread in a room, as events, for those of `user_ids` who are its members."""
+        room = await self._rooms.get({"_id": room_id, "deletedAt": None})
         if room is None:
-            return
-        mentions = await self._mentioned(room_id, members)
+            return []
+        query: Document = {"_id": {"$in": [f"{room_id}:{one}" for one in user_ids]}, "left": False}
+        if room["memberCount"] < len(user_ids):
+            query = {"roomId": room_id, "left": False}
+        fields = {"userId": 1, "lastReadSeq": 1, "role": 1}
+        found = await self._members.find(query, projection=fields)
+        members = [member for member in found if member["userId"] in user_ids]
+        mentions = await self._mentioned(room_id, members) if members else {}
         counted = [{**own(room, m), "mentions": mentions[m["userId"]]} for m in members]
-        pairs = zip(members, counted, strict=True)
-        await self._ground.events.publish([self._counts(room, shown, m["userId"]) for m, shown in pairs])
+        return [self._counts(room, shown, m["userId"]) for m, shown in zip(members, counted, strict=True)]
 
     async def _mentioned(self, room_id: str, members: Sequence[Document]) -> dict[str, int]:
         """Count for many members at once the unread messages that mention them."""

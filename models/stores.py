@@ -71,7 +71,7 @@ class Stores:
         self.users = Users(ground, presence)
         self.sessions = Sessions(ground, tokens, self.access, self.users)
         self.workspaces = Workspaces(ground, self.access, self.users)
-        self._make_chat(ground, presence)
+        self._make_chat(ground)
         self.accounts = Accounts(
             ground,
             passwords=passwords,
@@ -93,14 +93,14 @@ class Stores:
 
     async def stop(self) -> None:
         """End what goes on by itself."""
-        self._news.stop()
+        self.room_news.stop()
         await self.room_log.stop()
         await self.processing.stop()
 
-    def _make_chat(self, ground: Ground, presence: Presence) -> None:
+    def _make_chat(self, ground: Ground) -> None:
         people = self.people = People(ground)
         messages, rooms = MessageViews(ground, people), RoomViews(ground, people)
-        news = self._news = RoomNews(ground, rooms, presence)
+        news = self.room_news = RoomNews(ground, rooms)
         self.room_feed = RoomFeed(ground, messages)
         self.room_log = RoomLog(ground, Turns(ground), messages, news)
         self.general = General(ground, self.room_log)

@@ -44,7 +44,7 @@ class ChatEndpoint(Endpoint):
         self._rooms = rooms
         self._subscriber = Subscriber(node, rooms, stores.room_feed, stores.rooms)
         self._typing = Typing(node)
-        self._unread = Unread(node)
+        self._unread = Unread(node, stores.room_news)
         node.listen("user", self._receive)
         rooms.on_inside(NEWS, presence.pass_on)
         self.frames = self._room_frames() | self._message_frames()
@@ -83,10 +83,12 @@ class ChatEndpoint(Endpoint):
     async def joined(self, connection: Connection) -> None:
         """Let the connection hear what is said to its user."""
         connection.place = {}
+        self._unread.enter(connection)
         await self._node.subscribe(connection, user_channel(_actor(connection).id))
 
     async def left(self, connection: Connection) -> None:
         """Take the connection out of its rooms."""
+        self._unread.leave(connection)
         for subscription in list((connection.place or {}).values()):
             self._rooms.leave(subscription)
         self._typing.left(connection)

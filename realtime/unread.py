@@ -1,5 +1,7 @@
 """Counts of what is unread, on their way to people's connections: for each person and room at most one a second.
 
+When a room has moved, each process counts for those of its connections that do not hear the room, at most once a
+second; so what a busy room costs follows from who looks elsewhere, not from how many are in it.
 Several processes count, each when it sees cause to, and what one has counted may come after what another has
 counted later. How far somebody has read and how much there is in a room only rise, so what is behind is known.
 """
@@ -9,12 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
+import structlog
 
+from core.errors import Problem
+from core.events import ROOM_MOVED
+from models.room_news import RoomNews
 from realtime import frames
 from realtime.publication import Publication
 
 if TYPE_CHECKING:
+    from realtime.connection import Connection
     from realtime.node import Node
+
+log = structlog.get_logger("marquee.rooms")
 
 PAUSE_SECONDS = 1.0  # as the contract has it
 Key = tuple[str, str]  # channel of a user, id of a room
@@ -29,11 +38,46 @@ class _Pause:
 
 
 class Unread:
-    """Passes `room.unread` on to those connections of a user that do not hear the room itself."""
+    """Tells `room.unread` to those connections of a user that do not hear the room itself."""
 
-    def __init__(self, node: "Node") -> None:
+    def __init__(self, node: "Node", news: RoomNews) -> None:
         self._node = node
+        self._news = news
+        self._here: set[Connection] = set()
+        self._counted: dict[str, bool] = {}  # rooms that were counted just now: have they moved since?
         self._pauses: dict[Key, _Pause] = {}
+        node.on_control(ROOM_MOVED, lambda data: self._moved(data["roomId"]))
+
+    def enter(self, connection: "Connection") -> None:
+        """Tell a connection what it does not hear."""
+        self._here.add(connection)
+
+    def leave(self, connection: "Connection") -> None:
+        """Tell it nothing more."""
+        self._here.discard(connection)
+
+    def _moved(self, room_id: str) -> None:
+        if room_id in self._counted:
+            self._counted[room_id] = True
+            return
+        self._counted[room_id] = False
+        asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._look_again, room_id)
+        self._node.spawn(self._count(room_id))
+
+    def _look_again(self, room_id: str) -> None:
+        if self._counted.pop(room_id):
+            self._moved(room_id)
+
+    async def _count(self, room_id: str) -> None:
+        elsewhere = {one.actor.id for one in self._here if room_id not in one.place and one.actor is not None}
+        if not elsewhere:
+            return
+        try:
+            for event in await self._news.counts(room_id, elsewhere):
+                self.take(event.channel, Publication.of(event))
+        except Problem as e:
+            log.warning("unread.not_told", room=room_id, error=str(e))
+            self._moved(room_id)  # nothing else may ever move these counts again
 
     def take(self, channel: str, publication: Publication) -> None:
         """Take counts for the user of `channel`: told at once, or at the end of the pause if they are not behind."""
