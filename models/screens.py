@@ -22,7 +22,7 @@ from models.commands import Commands
 from models.leases import Leases, Live
 from models.manifests import Manifests
 from models.paging import Listing, Page, contains, page
-from models.revisions import Revisions
+from models.revisions import SCREEN_FIELDS, Revisions
 from models.statuses import Statuses
 
 _DELETED_AT_ONCE = 500
@@ -142,7 +142,9 @@ class Screens:
     async def edit(self, screen_id: str, changes: Document, *, if_version: int | None, by: Actor) -> Document:
         """Change a screen's `name, location, tags, orientation, timezone, volume`."""
         await self.load(screen_id, "screens:write", by)
-        await self._docs.edit({"_id": screen_id}, changes, if_version=if_version)
+        edited = await self._docs.edit({"_id": screen_id}, changes, if_version=if_version)
+        if changes.keys().isdisjoint(SCREEN_FIELDS):  # nothing of it is shown on the screen
+            return (await self._tell([edited]))[0]
         return await self._follow(screen_id)
 
     async def assign(self, screen_id: str, playlist_id: str | None, *, if_version: int | None, by: Actor) -> Document:
@@ -178,7 +180,11 @@ class Screens:
         """Bring edited screens' revisions up to date, announce the screens and return those that are there."""
         query: Query = {"_id": {"$in": list(screen_ids)}}
         await self._revisions.refresh(query)
-        screens = await self._dressed(await self._docs.find(query))
+        return await self._tell(await self._docs.find(query))
+
+    async def _tell(self, edited: Sequence[Document]) -> builtins.list[Document]:
+        """Announce edited screens and return them as the outside sees them."""
+        screens = await self._dressed(edited)
         await self._ground.events.publish(
             [announce("screen.updated", workspace_channel(screen["workspaceId"]), screen) for screen in screens]
         )
