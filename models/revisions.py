@@ -9,7 +9,7 @@ they ask `wanted`, which reads the documents.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from core.events import announce, screen_channel, workspace_channel
+from core.events import Event, announce, screen_channel, workspace_channel
 from models.base import Document, Ground, Query
 from models.playback import revision
 
@@ -57,16 +57,21 @@ class Revisions:
 
         A revision is written only over the one that was read with the screen, so an older reading
         never replaces a newer one; what lost such a race is read again. Each changed screen hears
-        `manifest.changed`, then the dashboards hear `screen.sync`.
+        `manifest.changed`; when all have, the dashboards hear `screen.sync`.
         """
-        changed = 0
-        for _ in range(_ROUNDS):
-            raced = 0
-            async for batch in self._batches(query):
-                wrote, lost = await self._refresh(batch)
-                changed, raced = changed + wrote, raced + lost
-            if not raced:
-                break
+        changed, told = 0, []
+        try:
+            for _ in range(_ROUNDS):
+                raced = 0
+                async for batch in self._batches(query):
+                    new, wrote = await self._refresh(batch)
+                    told += [_sync(screen, revision) for screen, revision in new]
+                    changed, raced = changed + wrote, raced + len(new) - wrote
+                if not raced:
+                    break
+        finally:
+            if told:
+                await self._events.publish(told)
         return changed
 
     async def _batches(self, query: Query) -> AsyncIterator[list[Document]]:
@@ -79,21 +84,22 @@ class Revisions:
         if batch:
             yield batch
 
-    async def _refresh(self, screens: Sequence[Document]) -> tuple[int, int]:
-        """Return how many of `screens` were changed, and how many somebody else changed first."""
+    async def _refresh(self, screens: Sequence[Document]) -> tuple[list[tuple[Document, str]], int]:
+        """Return those of `screens` that want another revision, with it, and how many nobody else changed first."""
         groups: dict[tuple[str, str], list[Document]] = {}
         for screen, new in zip(screens, await self.wanted(screens), strict=True):
             if screen["revision"] != new:
                 groups.setdefault((screen["revision"], new), []).append(screen)
         wrote = sum(await asyncio.gather(*(self._write(old, new, group) for (old, new), group in groups.items())))
-        for_screens, for_people = [], []
-        for (_, new), group in groups.items():
-            for screen in group:
-                for_screens.append(announce("manifest.changed", screen_channel(screen["_id"]), {"revision": new}))
-                for_people.append(announce("screen.sync", workspace_channel(screen["workspaceId"]), _sync(screen, new)))
-        if for_screens:
-            await self._events.publish(for_screens + for_people)
-        return wrote, sum(map(len, groups.values())) - wrote
+        changed = [(screen, new) for (_, new), group in groups.items() for screen in group]
+        if changed:
+            await self._events.publish(
+                [
+                    announce("manifest.changed", screen_channel(screen["_id"]), {"revision": new})
+                    for screen, new in changed
+                ]
+            )
+        return changed, wrote
 
     async def _write(self, old: str, new: str, screens: Sequence[Document]) -> int:
         """Write `new` over `old`. One operation for all that share both: most do, with their playlist."""
@@ -103,6 +109,7 @@ class Revisions:
         )
 
 
-def _sync(screen: Document, new: str) -> Document:
+def _sync(screen: Document, new: str) -> Event:
     applied = screen["appliedRevision"]
-    return {"screenId": screen["_id"], "revision": new, "appliedRevision": applied, "inSync": applied == new}
+    data = {"screenId": screen["_id"], "revision": new, "appliedRevision": applied, "inSync": applied == new}
+    return announce("screen.sync", workspace_channel(screen["workspaceId"]), data)
