@@ -129,3 +129,10 @@ def _length(function):
     """Count the lines of a function's body but for its docstring; arguments of their own lines are not its work."""
     body = function.body[1:] if ast.get_docstring(function) and len(function.body) > 1 else function.body
     return function.end_lineno - body[0].lineno + 1
+
+
+def test_every_test_that_the_reliability_page_names_is_there():
+    named = set(re.findall(r"`((?:[\w/]+/)?test_\w+\.py)`", (ROOT / "docs" / "reliability.md").read_text()))
+
+    assert len(named) > 20
+    assert [name for name in named if not list((ROOT / "tests").rglob(name.removeprefix("tests/")))] == []
