@@ -15,6 +15,7 @@ FAULTS = {
     "primary-kill": "the primary of three is killed and comes back",
     "slow": "the ways to both stores are slow: 100 ms each way, 500 KB/s; then 600 ms; then nothing passes",
 }
+OF_THREE = ("stepdown", "primary-kill")  # these want a replica set of three
 _SLOW = ((0.1, 500_000.0), (0.6, 500_000.0), (60.0, 0.0))
 _STEP_DOWN_SECONDS = 10
 

@@ -7,7 +7,7 @@ current. Attackers are members of the crowd's room.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.attack_site import FRAMES, Site
@@ -205,7 +205,7 @@ class Attackers:
         said: dict[str, Any] = await self._judge.insist(self._crowd.people["attacker"], "POST", "/api/messages", body)
         return said
 
-    async def _in_time(self, otherwise: str, works: list[Awaitable[T]] | list[Any]) -> list[T]:
+    async def _in_time(self, otherwise: str, works: Sequence[Awaitable[T]]) -> list[T]:
         try:
             return list(await asyncio.wait_for(asyncio.gather(*works), _PATIENCE))
         except TimeoutError:
