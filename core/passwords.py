@@ -21,7 +21,7 @@ from core.errors import Invalid, Unavailable
 COST = 12  # 0.24 s on the machine the design was measured on
 THREADS = 2  # bcrypt frees the GIL: more threads than cores only share them
 QUEUE = 16  # what two cores hash in about two seconds; beyond that the answer is 503 at once
-WAIT_SECONDS = 3.0  # nobody is let in who would wait longer: answers are due in 5 s, also where cores are slow or busy
+WAIT_SECONDS = 2.5  # nobody is let in who would wait longer: answers are due in 4.3 s, and cores may become slower
 
 T = TypeVar("T")
 
