@@ -60,3 +60,16 @@ def stored(_databases, settings):
         }
 
     return look
+
+
+@pytest.fixture
+def left(marquee, stored):
+    """Return what lies on the disk, and what the database says of it."""
+
+    def look():
+        folder = marquee.settings.data_dir
+        files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        rows = stored()
+        return files, {name: rows.get(name, []) for name in ("media", "files", "blobs", "quotas", "commands")}
+
+    return look
