@@ -1,4 +1,7 @@
-"""What one screen gets to play, and the operator's preview of it: the documents read, the pure functions asked."""
+"""What one screen gets to play, and the operator's preview of it: the documents read, the pure functions asked.
+
+When a playlist changes, all its screens ask for their manifests at the same moment: they share the reading of it.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from core.ports import Storage
+from core.shared import Shared
 from core.signatures import window
 from models.base import Document, Ground
 from models.playback import Urls, manifest
@@ -24,6 +28,7 @@ class Manifests:
         self._clock = ground.clock
         self._storage = storage
         self._revisions = revisions
+        self._shared: Shared[Document | None] = Shared()
         self._window = 0
         self._signed: dict[str, str] = {}
 
@@ -44,9 +49,11 @@ class Manifests:
         return playing_at(screen, playlist, emergencies, at, urls=self._urls(now))
 
     async def _playlist_of(self, screen: Document) -> Document | None:
-        if screen["playlistId"] is None:
+        """Return a screen's playlist, the same document for all who ask at once: it is only read."""
+        playlist_id = screen["playlistId"]
+        if playlist_id is None:
             return None
-        return await self._playlists.get({"_id": screen["playlistId"]})
+        return await self._shared.of(playlist_id, lambda: self._playlists.get({"_id": playlist_id}))
 
     async def _emergencies_at(self, screen: Document, at: datetime) -> Sequence[Document]:
         """Return the workspace's emergencies that ran at `at`, and all whose end is not written yet."""

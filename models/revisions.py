@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from core.events import Event, announce, screen_channel, workspace_channel
+from core.shared import Shared
 from models.base import Document, Ground, Query
 from models.playback import revision
 
@@ -29,6 +30,7 @@ class Revisions:
         self._playlists = ground.collection("playlists")
         self._emergencies = ground.collection("emergencies")
         self._events = ground.events
+        self._shared: Shared[dict[str, list[Document]]] = Shared()
 
     async def wanted(self, screens: Sequence[Document]) -> list[str]:
         """Return the revision that each of `screens` should show now, by documents. They need SCREEN_FIELDS."""
@@ -43,9 +45,16 @@ class Revisions:
         return {playlist["_id"]: playlist for playlist in found}
 
     async def running(self, workspace_ids: set[str]) -> dict[str, list[Document]]:
-        """Return the emergencies whose end is not written yet, by workspace; one of them may have run out."""
+        """Return the emergencies whose end is not written yet, by workspace; one of them may have run out.
+
+        Who asks for the same workspaces at once gets the same documents, which are only read.
+        """
+        asked = sorted(workspace_ids)
+        return await self._shared.of(" ".join(asked), lambda: self._running(asked))
+
+    async def _running(self, workspace_ids: Sequence[str]) -> dict[str, list[Document]]:
         out: dict[str, list[Document]] = {}
-        for emergency in await self._emergencies.find({"workspaceId": {"$in": list(workspace_ids)}, "endedAt": None}):
+        for emergency in await self._emergencies.find({"workspaceId": {"$in": workspace_ids}, "endedAt": None}):
             named = emergency["screenIds"]
             # As a set: each of thousands of screens asks whether it is among them.
             emergency["screenIds"] = None if named is None else frozenset(named)
