@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import ReplaceOne, errors
 from pymongo.client_session import ClientSession
 
-from core.errors import NotFound, Problem
+from core.errors import NotFound, Problem, Unavailable
 from models.base import Document, Ground, hits_unique
 from models.room_state import Change, State
 from models.room_turns import Turn
@@ -34,9 +34,11 @@ class RoomBatches:
         self._ground = ground
         self._database = ground.client.delegate[ground.database]
         self._pool = ThreadPoolExecutor(_THREADS, "room-batch")
+        self._stopped = False
 
     def stop(self) -> None:
         """Take no more batches; those under way end by themselves."""
+        self._stopped = True
         self._pool.shutdown(wait=False)
 
     async def commit(self, room_id: str, changes: Sequence[Change], turn: Turn) -> tuple[Outcomes, State]:
@@ -45,6 +47,8 @@ class RoomBatches:
         Whether a clientId is taken is not asked at first: the unique index says so, and then, or where a change
         is refused that may be known, all is done again with that looked up. Raises NotFound, Duplicate, Unavailable.
         """
+        if self._stopped:
+            raise Unavailable  # a frame that was under way while the server ended
         try:
             return await self._try(room_id, changes, turn, known=False)
         except _MayBeKnown:

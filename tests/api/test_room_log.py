@@ -3,15 +3,16 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
-from core.errors import NotFound, Unavailable
+from core.errors import Forbidden, NotFound, Unavailable
 from core.permissions import Actor
 from core.settings import Rate
 from models.message_changes import Author, Send
-from models.room_changes import DeleteRoom, EditRoom
+from models.room_changes import DeleteRoom, EditRoom, Join
 from tests.api.commit_proxy import CommitProxy
 from tests.api.rooms import contents, history, make_room, say
 from tests.api.stock import told
@@ -163,6 +164,37 @@ async def test_changes_to_one_message_on_two_servers_are_all_kept(two, ana, ben)
     assert {r["emoji"]: set(r["userIds"]) for r in now["reactions"]} == {each: {ana.id, ben.id} for each in emoji}
     assert now["rev"] == message["rev"] + 30
     assert sorted(offsets(heard) + offsets(also_heard)) == list(range(message["rev"] + 1, now["rev"] + 1))
+
+
+async def test_who_was_muted_since_still_gets_the_first_message_for_its_client_id(marquee, api, ana, ben):
+    room_id = await marquee.stores.general.id()
+    await marquee.stores.room_log.submit(room_id, Join(Author(ben.id)))
+    first, is_new, _ = await marquee.stores.room_log.submit(room_id, Send(Author(ben.id), "Hello", client_id="c"))
+    until = marquee.clock.now() + timedelta(hours=1)
+    await marquee.ground.collection("room_members").update(
+        {"_id": f"{room_id}:{ben.id}"}, {"$set": {"mutedUntil": until}}
+    )
+
+    again = await asyncio.gather(
+        marquee.stores.room_log.submit(room_id, Send(Author(ben.id), "Hello", client_id="c")),
+        marquee.stores.room_log.submit(room_id, Send(Author(ben.id), "more", client_id="d")),
+        marquee.stores.room_log.submit(room_id, Send(Author(ana.id), "and I", client_id="c")),
+        return_exceptions=True,
+    )
+
+    assert is_new
+    assert again[0][:2] == (first, False)
+    assert (type(again[1]), again[1].code) == (Forbidden, "muted")
+    assert again[2][1], "another's clientId of the same name is another message"
+    assert contents(await history(api, ana)) == ["Hello", "and I"]
+
+
+async def test_what_comes_after_the_end_is_refused_as_unavailable(marquee, ana):
+    room_id = await marquee.stores.general.id()
+    await marquee.stores.room_log.stop()
+
+    with pytest.raises(Unavailable):
+        await marquee.stores.room_log.submit(room_id, Send(Author(ana.id), "late"))
 
 
 async def test_a_room_that_ends_refuses_what_still_waits(marquee, api, ana):
