@@ -103,8 +103,8 @@ class RoomBatches:
         """Write the counters first: their conflict keeps every other writer of the room away until the commit."""
         if not state.happened:
             return
-        room, members = state.room, state.changed_members
-        self._update("rooms", [_set(room["_id"], {"$set": room})], session)
+        members = state.changed_members
+        self._update("rooms", [_set(state.room["_id"], {"$set": state.changed_room})], session)
         created = {each.document["_id"] for each in state.happened if each.event == "message.created"}
         self._messages(state.changed_messages, created, session)
         self._update("files", [_set(one, {"$set": fields}) for one, fields in state.changed_files.items()], session)

@@ -36,6 +36,7 @@ class State:
         files: Iterable[Document] = (),
     ) -> None:
         self.room = room
+        self._as_read = dict(room)
         self.now = now
         self.members = {m["userId"]: m for m in members}
         self.messages = {m["_id"]: m for m in messages}
@@ -48,6 +49,11 @@ class State:
         self.changed_messages: dict[str, Document] = {}
         self.reads: dict[str, int] = {}  # membership id -> the seq up to which it has read now
         self.happened: list[Happening] = []
+
+    @property
+    def changed_room(self) -> Document:
+        """Return what has changed of the room itself: its counters, where something has happened."""
+        return {name: value for name, value in self.room.items() if self._as_read.get(name, self) != value}
 
     def member(self, user_id: str) -> Document | None:
         """Return a user's membership if it is live."""

@@ -7,8 +7,9 @@ counted later. How far somebody has read and how much there is in a room only ri
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -74,14 +75,16 @@ class Unread:
             return
         try:
             for event in await self._news.counts(room_id, elsewhere):
-                self.take(event.channel, Publication.of(event))
+                self._offer(event.channel, event.data, Publication.of(event))
         except Problem as e:
             log.warning("unread.not_told", room=room_id, error=str(e))
             self._moved(room_id)  # nothing else may ever move these counts again
 
     def take(self, channel: str, publication: Publication) -> None:
         """Take counts for the user of `channel`: told at once, or at the end of the pause if they are not behind."""
-        data = orjson.loads(publication.body)["data"]
+        self._offer(channel, orjson.loads(publication.body)["data"], publication)
+
+    def _offer(self, channel: str, data: Mapping[str, Any], publication: Publication) -> None:
         key, reached = (channel, data["roomId"]), (data["lastReadSeq"], data["unread"])
         pause = self._pauses.get(key)
         if pause is None:
