@@ -81,6 +81,8 @@ class Crowd:
         body = {"name": "attacked", "type": "private", "memberIds": members}
         room = await self.judge.insist(self.owner, "POST", "/api/rooms", body)
         self.rooms = [room["id"]]
+        quiet = await self.judge.insist(self.owner, "POST", "/api/rooms", body | {"name": "stormed"})
+        self.quiet_room = quiet["id"]  # where nobody writes but the attackers
         self.writers = [Writer(self.people[f"writer{n}"], self.rooms, self.violations) for n in range(2)]
         self.chatters = [Reader(self.people[f"reader{n}"], self.rooms, self.violations, _LOOKS) for n in range(2)]
         self.editors = [
@@ -142,10 +144,13 @@ class Crowd:
                     return
                 await asyncio.sleep(0.2)
 
-    def count_guesses(self, emptied: int) -> None:
-        """Hold the limit on logins: each process's own while Redis is away, and a new one for each emptied Redis."""
+    def count_guesses(self, forgotten: int) -> None:
+        """Hold the limit on logins: it is each process's own while Redis is away.
+
+        It begins anew when a store or a process has `forgotten` what it counted: one was emptied, or restarted.
+        """
         windows = 1 + int((time.monotonic() - self._began) / GUESSES_SECONDS)
-        most = GUESSES * (1 + emptied + len(self._ports)) * windows
+        most = GUESSES * (1 + forgotten + len(self._ports)) * windows
         if self.guesser.looked_at > most:
             self.judge.blame(f"the limit on logins opened: {self.guesser.looked_at} guesses were looked at")
         if not self.guesser.refused:
@@ -184,7 +189,7 @@ async def run(plan: Plan, directory: Path) -> Crowd:
                 await (attackers if fault in ATTACKS else hurt).do(fault)
                 await crowd.healed(time.monotonic())
             await asyncio.sleep(plan.calm)
-        crowd.count_guesses(hurt.emptied)
+        crowd.count_guesses(hurt.emptied + attackers.restarted)
         return crowd
     finally:
         http.close()

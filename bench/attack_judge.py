@@ -25,6 +25,7 @@ class Judge:
     violations: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     longest: dict[str, float] = field(default_factory=dict)
+    back: dict[int, float] = field(default_factory=dict)  # clients of a storm: seconds until all were current
     excused: bool = False  # while a process is away: then no answer at all is no violation
 
     def blame(self, what: str) -> None:
@@ -91,6 +92,7 @@ class Judge:
         return "\n".join(
             [
                 f"answers: {answers}; longest: {', '.join(f'{what} {seconds:.2f} s' for what, seconds in slow)}",
+                *[f"{count} came back at once, all current after {took:.1f} s" for count, took in self.back.items()],
                 *[f"VIOLATION {one}" for one in self.violations[:40]],
                 f"{len(self.violations)} violations" if self.violations else "every promise was held",
             ]

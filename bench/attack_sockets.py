@@ -5,13 +5,18 @@ current. Attackers are members of the crowd's room.
 """
 
 import asyncio
+import json
 import random
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench import delivery_site
 from bench.attack_site import FRAMES, Site
-from bench.attack_wire import Refused, Wire, frame
+from bench.attack_storm import members
+from bench.attack_wire import Wire, frame
 
 if TYPE_CHECKING:
     from bench.attack import Crowd
@@ -26,12 +31,11 @@ ATTACKS = {
     "dying": "members who die in the middle of a fan-out",
     "storm": "a process is killed; all its clients come back at once",
 }
-_AT_ONCE = 200  # handshakes of one turn, but for the storm
 _SLACK = 48 << 20  # bytes by which a working process's memory moves by itself
 _LORIS_BYTES, _DEAF_BYTES, _FEW_BYTES = 64 << 10, 2 << 20, 64 << 10  # what one attacker may cost
 _LONG = "\N{FACE WITH TEARS OF JOY}" * 4000  # 16 kB as UTF-8, the longest message there may be
 _DEAF_MESSAGES = 120
-_PATIENCE = 60.0  # seconds for what has to happen, on a machine that does other things too
+_PATIENCE = 120.0  # seconds for what has to happen, on a machine that does other things too
 
 
 class Attackers:
@@ -41,6 +45,7 @@ class Attackers:
         self._site, self._crowd = site, crowd
         self._count, self._storm_count, self._seconds = count, storm, seconds
         self._judge = crowd.judge
+        self.restarted = 0  # processes
 
     async def do(self, attack: str) -> None:
         """Do one, with an eye on the memory of the process."""
@@ -131,23 +136,32 @@ class Attackers:
             await asyncio.gather(*saying)
 
     async def _storm(self) -> None:
-        process, room = self._site.processes[-1], self._crowd.rooms[0]
-        wires = await self._members(self._storm_count, which=-1)
-        mark = (await self._enter(wires[0], room))["data"]["rooms"][0]
-        self._judge.excused = True
-        await asyncio.to_thread(process.kill)
-        for wire in wires:
-            wire.drop()
-        for number in range(20):
-            await self._say(f"missed {number}")
-        process.start()
-        await asyncio.to_thread(process.wait)
-        self._judge.excused = False
-        said = await self._say("the last that was missed")
-        began = time.monotonic()
-        backs = [self._back(room, mark, said["rev"]) for _ in range(self._storm_count)]
-        back = await self._in_time("clients did not come back and become current", backs)
-        self._judge.longest[f"{len(back)} back and current"] = time.monotonic() - began
+        process, room = self._site.processes[-1], self._crowd.quiet_room
+        told = {"port": process.port, "token": self._token, "room": room, "count": self._storm_count}
+        command = [sys.executable, "-m", "bench.attack_storm", json.dumps(told)]
+        storm = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=delivery_site.ROOT)
+        assert storm.stdout is not None
+        assert storm.stdin is not None
+        try:
+            (here,) = await self._in_time("clients did not connect", [storm.stdout.readline()]) or [b""]
+            self._judge.excused = True
+            await asyncio.to_thread(process.kill)
+            for number in range(20):
+                said = await self._say(f"missed {number}", room)
+            process.start()
+            self.restarted += 1
+            await asyncio.to_thread(process.wait)
+            self._judge.excused = False
+            storm.stdin.write(f"{said['rev']}\n".encode())
+            (seconds,) = await self._in_time("clients did not come back", [storm.stdout.readline()]) or [b""]
+            if not here or not seconds:
+                self._judge.blame("not all clients came back and became current")
+            else:
+                self._judge.back[self._storm_count] = float(seconds)
+        finally:
+            if storm.returncode is None:
+                storm.kill()
+            await storm.wait()
 
     # --- their hands ------------------------------------------------------------------------------------------------
 
@@ -155,53 +169,12 @@ class Attackers:
     def _token(self) -> str:
         return self._crowd.people["attacker"].token
 
-    async def _members(self, count: int, *, room_for: int = 0, which: int = 0) -> list[Wire]:
-        """Connect `count` members that hear the room."""
-        wires: list[Wire] = []
-        while len(wires) < count:
-            some = min(_AT_ONCE, count - len(wires))
-            wires += await asyncio.gather(*(self._member(room_for, self._site.ports[which]) for _ in range(some)))
-        return wires
+    async def _members(self, count: int, *, room_for: int = 0) -> list[Wire]:
+        return await members(count, self._site.ports[0], self._token, self._crowd.rooms[0], room_for=room_for)
 
-    async def _member(self, room_for: int, port: int) -> Wire:
-        wire = await Wire.open(port, "/ws/chat", self._token, room_for=room_for)
-        await wire.read()
-        await self._enter(wire, self._crowd.rooms[0])
-        return wire
-
-    async def _enter(self, wire: Wire, room: str, **mark: Any) -> dict[str, Any]:
-        wire.send({"id": "enter", "type": "room.subscribe", "data": {"rooms": [{"room": room, **mark}]}})
-        while (reply := await wire.read()).get("reply") != "enter":
-            pass
-        if not reply["ok"]:
-            raise Refused(str(reply))
-        return reply
-
-    async def _back(self, room: str, mark: dict[str, Any], offset: int) -> None:
-        """Come back with back-off, as clients do, and read until everything up to `offset` is here."""
-        pause = 0.5
-        while True:
-            try:
-                wire = await Wire.open(self._site.ports[-1], "/ws/chat", self._token)
-            except Refused:
-                await asyncio.sleep(random.uniform(0, pause))
-                pause = min(pause * 2, 5)
-                continue
-            try:
-                await wire.read()
-                (entry,) = (await self._enter(wire, room, after=mark["offset"], epoch=mark["epoch"]))["data"]["rooms"]
-                at = entry["offset"]
-                while at < offset:
-                    at = max(at, (await wire.read()).get("offset", 0))
-                return
-            except (Refused, KeyError):
-                await asyncio.sleep(random.uniform(0, pause))
-            finally:
-                wire.drop()
-
-    async def _say(self, content: str) -> dict[str, Any]:
+    async def _say(self, content: str, room: str = "") -> dict[str, Any]:
         key = f"attack-{random.getrandbits(64):x}"
-        body = {"room": self._crowd.rooms[0], "content": content, "clientId": key}
+        body = {"room": room or self._crowd.rooms[0], "content": content, "clientId": key}
         said: dict[str, Any] = await self._judge.insist(self._crowd.people["attacker"], "POST", "/api/messages", body)
         return said
 

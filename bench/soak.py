@@ -79,7 +79,7 @@ class Soak:
         self.warm = float("inf")  # seconds from the beginning to the end of the first round
         self.hurt = Hurt(site, crowd.plan.seconds)
         plan = crowd.plan
-        self._attackers = Attackers(site, crowd, count=plan.sockets, storm=plan.storm, seconds=plan.seconds)
+        self.attackers = Attackers(site, crowd, count=plan.sockets, storm=plan.storm, seconds=plan.seconds)
 
     async def run(self) -> None:
         """Hurt, heal, look, until the time is over."""
@@ -90,7 +90,7 @@ class Soak:
             if time.monotonic() > self._end:
                 return
             print(f"{time.monotonic() - self._began:6.0f} s  {fault}", flush=True)
-            await (self._attackers if fault in ATTACKS else self.hurt).do(fault)
+            await (self.attackers if fault in ATTACKS else self.hurt).do(fault)
             await self.crowd.healed(time.monotonic())
 
     async def _calm(self) -> None:
@@ -132,7 +132,7 @@ async def run(minutes: float, plan: Plan, directory: Path, seed: int = 1) -> tup
         soak = Soak(site, crowd, minutes, random.Random(seed))
         async with crowd.at_work():
             await soak.run()
-        crowd.count_guesses(soak.hurt.emptied)
+        crowd.count_guesses(soak.hurt.emptied + soak.attackers.restarted)
         print(crowd.judge)
         return soak, crowd.violations + soak.grown()
     finally:

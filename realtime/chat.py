@@ -52,7 +52,7 @@ class ChatEndpoint(Endpoint):
     def _room_frames(self) -> dict[str, FrameType]:
         return {
             "room.subscribe": FrameType(
-                bodies.SUBSCRIBE, self._subscribe, "Hear rooms, from where one left off.", read_subscribe
+                bodies.SUBSCRIBE, self._subscribe, "Hear rooms, from where one left off.", read_subscribe, patient=True
             ),
             "room.unsubscribe": FrameType(bodies.UNSUBSCRIBE, self._unsubscribe, "Hear a room no longer."),
             "typing": FrameType(bodies.TYPING_FRAME, self._type, "Say that one is writing, every few seconds."),

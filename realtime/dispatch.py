@@ -35,8 +35,7 @@ async def handle(connection: "Connection", message: str | bytes) -> None:
     if asked is None:
         return
     try:
-        # How long authentication takes is our affair: the connection has no other way to go on.
-        async with answer_due(None if asked.type is AUTH else ANSWER_SECONDS):
+        async with answer_due(None if asked.type.patient else ANSWER_SECONDS):
             data = await asked.type.run(connection, asked.data)
     except Problem as e:
         connection.refuse(asked.id, e)
@@ -77,6 +76,6 @@ async def _ping(connection: "Connection", _data: Mapping[str, Any]) -> Mapping[s
 
 
 _TOKEN = {"token": {"type": "string", "minlength": 1, "maxlength": 4096, "required": True}}
-AUTH = FrameType(_TOKEN, _auth, "Authenticate, or extend a live connection with a fresh access token.")
+AUTH = FrameType(_TOKEN, _auth, "Authenticate, or extend a live connection with a fresh access token.", patient=True)
 PING = FrameType({}, _ping, "Ask for a reply, for clients that cannot see WebSocket pings.")
 _COMMON = {"auth": AUTH, "ping": PING}

@@ -17,13 +17,15 @@ class FrameType:
     """One type of client frame: what its `data` must be, and the coroutine that acts on it.
 
     `run` returns the reply's `data` (None for nothing to say) or raises a Problem, exactly as the REST twin's
-    store call does. `read` checks `data`; the default is the schema alone.
+    store call does. `read` checks `data`; the default is the schema alone. One that is `patient` has no deadline of
+    its own (core/deadline.py), only its steps have: what thousands ask for at once is better late than asked again.
     """
 
     schema: Schema
     run: Run
     doc: str = ""
     read: Callable[[Json], Json] | None = None
+    patient: bool = False
 
     def checked(self, data: Json) -> Json:
         """Return `data` as the schema lets it through, or raise Invalid."""
