@@ -7,7 +7,7 @@ from models.base import Document, Ground
 
 REMEMBER_SECONDS = 5.0  # a changed name may show this late in what others read
 _MOST = 20_000
-DELETED = {"username": "deleted", "displayName": "Deleted user", "avatarFileId": None}
+DELETED = {"username": "deleted", "displayName": "Deleted user", "avatarFileId": None, "role": "user"}
 
 
 class People:
@@ -40,7 +40,7 @@ class People:
     async def _read(self, user_ids: list[str], now: float) -> None:
         if len(self._known) > _MOST:
             self._known.clear()
-        fields = {"username": 1, "displayName": 1, "avatarFileId": 1, "deletedAt": 1}
+        fields = {"username": 1, "displayName": 1, "avatarFileId": 1, "deletedAt": 1, "role": 1}
         found = {u["_id"]: u for u in await self._users.find({"_id": {"$in": user_ids}}, projection=fields)}
         for one in user_ids:
             user = found.get(one)
@@ -50,5 +50,6 @@ class People:
                 "username": names["username"],
                 "displayName": names["displayName"],
                 "avatarUrl": self._addresses.avatar(names),
+                "isAdmin": names["role"] == "admin",  # not shown: it makes an owner of `general`
             }
             self._known[one] = (card, now + REMEMBER_SECONDS)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from models.base import Document, Ground
+from models.message_changes import is_general
 from models.people import People
 
 
@@ -14,13 +15,18 @@ class RoomViews:
         self._members = ground.collection("room_members")
         self._messages = ground.collection("messages")
 
-    async def rooms(self, rooms: Sequence[tuple[Document, Document | None]], user_id: str) -> list[Document]:
-        """Return `(room, membership)` pairs with what is the reader's own, and who a direct room is between."""
+    async def rooms(
+        self, rooms: Sequence[tuple[Document, Document | None]], user_id: str, *, is_admin: bool = False
+    ) -> list[Document]:
+        """Return `(room, membership)` pairs with what is the reader's own, and who a direct room is between.
+
+        `is_admin` says that the reader administers the server, who owns `general` whatever the membership says.
+        """
         unread = {r["_id"]: m["lastReadSeq"] for r, m in rooms if m and m["lastReadSeq"] < r["lastSeq"]}
         mentions = await self._mentions(unread, user_id)
         between = await self._between([room["_id"] for room, _ in rooms if room["type"] == "direct"])
         return [
-            {**room, **own(room, member), "mentions": mentions.get(room["_id"], 0)}
+            {**room, **own(room, member, is_admin=is_admin), "mentions": mentions.get(room["_id"], 0)}
             | ({"members": between[room["_id"]]} if room["_id"] in between else {})
             for room, member in rooms
         ]
@@ -44,16 +50,23 @@ class RoomViews:
             out[member["roomId"]].append(dict(cards[member["userId"]]))
         return out
 
-    async def members(self, members: Iterable[Document]) -> list[Document]:
-        """Return memberships with who they are of."""
+    async def members(self, room: Document, members: Iterable[Document]) -> list[Document]:
+        """Return memberships of a room with who they are of, in the roles by which their rights are judged."""
         members = list(members)
         cards = await self._people.cards(m["userId"] for m in members)
-        return [{**cards[m["userId"]], **m} for m in members]
+        judged = [(m, cards[m["userId"]]) for m in members]
+        return [{**card, **m, "role": _role(room, m, is_admin=card["isAdmin"])} for m, card in judged]
 
 
-def own(room: Document, member: Document | None) -> Document:
+def _role(room: Document, member: Document, *, is_admin: bool) -> str:
+    """Return a member's role as changes judge it (`role_of`): the server's admins own `general`."""
+    return "owner" if is_admin and is_general(room) else str(member["role"])
+
+
+def own(room: Document, member: Document | None, *, is_admin: bool = False) -> Document:
     """Return what a room is to somebody: their role and how far they have read. Who is outside has nothing unread."""
     if member is None:
         return {"myRole": None, "lastReadSeq": 0, "unread": 0}
     unread = max(0, room["lastSeq"] - member["lastReadSeq"])
-    return {"myRole": member["role"], "lastReadSeq": member["lastReadSeq"], "unread": unread}
+    role = _role(room, member, is_admin=is_admin)
+    return {"myRole": role, "lastReadSeq": member["lastReadSeq"], "unread": unread}

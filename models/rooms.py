@@ -91,7 +91,8 @@ class Rooms:
 
     async def get(self, id_or_name: str, *, by: Actor) -> Document:
         """Return one room as the actor sees it."""
-        return (await self._views.rooms([await self.resolve(id_or_name, by=by)], by.id))[0]
+        found = await self.resolve(id_or_name, by=by)
+        return (await self._views.rooms([found], by.id, is_admin=by.is_admin))[0]
 
     async def mine(self, listing: Listing, kind: str | None = None, *, by: Actor) -> Page:
         """Return the actor's rooms, or those of one type; `general` is always among them."""
@@ -114,7 +115,8 @@ class Rooms:
         if listing.search:
             query = {"$and": [query, contains(listing.search, "name", "title", "topic")]}
         found = await page(self._docs, query, listing, default_sort="name")
-        rooms = await self._views.rooms([(room, held.get(room["_id"])) for room in found.items], by.id)
+        pairs = [(room, held.get(room["_id"])) for room in found.items]
+        rooms = await self._views.rooms(pairs, by.id, is_admin=by.is_admin)
         return Page(rooms, found.next, found.total)
 
     async def readable_ids(self, *, by: Actor) -> list[str]:
@@ -128,7 +130,7 @@ class Rooms:
         """Return a room's members, the longest first."""
         room, _ = await self.resolve(id_or_name, by=by)
         found = await page(self._members, {"roomId": room["_id"], "left": False}, listing, default_sort="joinedAt")
-        return Page(await self._views.members(found.items), found.next, found.total)
+        return Page(await self._views.members(room, found.items), found.next, found.total)
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -199,7 +201,7 @@ class Rooms:
         member, has_joined = await self._log.submit(room["_id"], change)
         if has_joined:
             await self._news.created(room["_id"], [user_id])
-        return (await self._views.members([member]))[0]
+        return (await self._views.members(room, [member]))[0]
 
     async def edit(self, id_or_name: str, changes: Document, *, if_version: int | None, by: Actor) -> Document:
         """Change `name`, `title`, `topic` or `archived`."""
@@ -226,4 +228,4 @@ class Rooms:
             if member is None:
                 raise Conflict(detail="You have left the room.")
             await self._news.read(room, member)
-        return (await self._views.rooms([(room, member)], by.id))[0]
+        return (await self._views.rooms([(room, member)], by.id, is_admin=by.is_admin))[0]

@@ -28,6 +28,23 @@ async def test_everybody_is_in_general(api, admin, ana, ben):
     assert await names(api, ana) == ["general"]
 
 
+async def test_an_admin_of_the_server_is_shown_as_the_owner_of_general_and_of_nothing_else(api, admin, ana):
+    room = await make_room(api, ana, name="kitchen", members=[admin])
+
+    async def roles(name):
+        listed = (await api.get(f"/api/rooms/{name}/members", as_=ana)).json["items"]
+        return {one["username"]: one["role"] for one in listed}
+
+    shown = {one["name"]: one["myRole"] for one in (await api.get("/api/rooms", as_=admin)).json["items"]}
+    assert shown == {"general": "owner", "kitchen": "member"}
+    assert (await api.get("/api/rooms/general", as_=admin)).json["myRole"] == "owner"
+    assert (await api.post("/api/rooms/general/read", {"seq": 0}, as_=admin)).json["myRole"] == "owner"
+    assert await roles("general") == {admin.username: "owner", "ana": "member"}
+    assert (await roles(room["id"]))[admin.username] == "member"
+    changed = await api.put(f"/api/rooms/general/members/{admin.id}", {"role": "moderator"}, as_=admin)
+    assert changed.json["role"] == "owner"
+
+
 async def test_who_had_no_part_in_general_is_in_it_from_the_first_look_on(api, ana, marquee):
     members = marquee.ground.collection("room_members")
     for look in ("/api/rooms", "/api/rooms/general"):

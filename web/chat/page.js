@@ -11,7 +11,7 @@ import { PeopleView } from "./people-view.js";
 import { PersonDialog } from "./person-dialog.js";
 import { ProfileDialog } from "./profile-dialog.js";
 import { everything, RoomBook } from "./room-book.js";
-import { RoomDialog } from "./room-dialog.js";
+import { hasSettings, isGeneral, RoomDialog } from "./room-dialog.js";
 import { renderRooms, titleOf } from "./rooms-view.js";
 import { SearchView } from "./search-view.js";
 import { Side } from "./side.js";
@@ -199,13 +199,13 @@ export class ChatPage {
 
   #member(event, roomId, data, here) {
     if (event === "member.updated" && data.userId === this.me.id) {
-      this.book.patch(roomId, { myRole: data.role });
+      this.book.refresh(roomId); // not the event's role: to an admin of the server `general` answers more
       this.conversation.mutedUntil(roomId, data.mutedUntil && Date.parse(data.mutedUntil));
     }
     if (!here) return;
-    if (event === "member.updated") this.people.update(data);
-    else if (event === "member.left") this.people.remove(data.userId);
-    else this.reload.ask(roomId);
+    if (event === "member.left") this.people.remove(data.userId);
+    else if (event === "member.joined" || isGeneral(this.book.get(roomId))) this.reload.ask(roomId);
+    else this.people.update(data);
   }
 
   async #loadPeople(id) {
@@ -259,6 +259,7 @@ export class ChatPage {
     const room = this.book.get(this.#openId);
     part("#title").textContent = room ? titleOf(room, this.me.id) : "";
     part("#topic").textContent = room?.topic ?? "";
+    part("#settings").hidden = !room || !hasSettings(room);
     this.conversation.bar();
   }
 

@@ -4,6 +4,14 @@ import { Dialog, twice } from "./dialogs.js";
 import { part } from "./elements.js";
 import { titleOf } from "./rooms-view.js";
 
+export const isGeneral = (room) => room?.name === "general" && room.type === "public";
+
+/** Whether one can do anything about a room in the dialog: else nothing leads to it. */
+export function hasSettings(room) {
+  if (room.type === "direct" || room.myRole === null) return false;
+  return !isGeneral(room) || room.myRole === "owner";
+}
+
 export class RoomDialog extends Dialog {
   #room = null;
 
@@ -25,19 +33,19 @@ export class RoomDialog extends Dialog {
 
   #fill(room) {
     this.#room = room;
-    const isGeneral = room.name === "general" && room.type === "public";
+    const stays = isGeneral(room);
     const owns = room.myRole === "owner" && room.type !== "direct";
     const leads = (owns || room.myRole === "moderator") && room.type !== "direct" && !room.archived;
     part("h2", this.node).textContent = titleOf(room, this.myId);
     this.part("edit").hidden = !owns;
-    this.part("invite").hidden = !leads || isGeneral;
-    this.part("leave").hidden = room.myRole === null || room.type === "direct" || isGeneral;
-    this.part("archive").hidden = !owns || isGeneral;
-    this.part("delete").hidden = !owns || isGeneral;
+    this.part("invite").hidden = !leads || stays;
+    this.part("leave").hidden = room.myRole === null || room.type === "direct" || stays;
+    this.part("archive").hidden = !owns || stays;
+    this.part("delete").hidden = !owns || stays;
     this.part("archive").textContent = room.archived ? "Open it again" : "Archive it: to be read only";
     const fields = this.part("edit").elements;
     for (const name of ["title", "name", "topic"]) fields[name].value = room[name] ?? "";
-    fields.name.disabled = isGeneral;
+    fields.name.disabled = stays;
   }
 
   #onSubmit(name, act) {
