@@ -15,7 +15,6 @@ import os
 import selectors
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import report
 from bench.fanout_server import CHANNEL, EVENT
 
 PEERS = Path(__file__).parent / "peers"
@@ -188,16 +188,14 @@ def main() -> None:
     finally:
         redis.kill()
         redis.wait()
+    report.write("fanout", figures=report.medians(found), turns=found)
     show(found, f"{asked.sockets} sockets, {asked.rounds} rounds, {asked.turns} turns, load {os.getloadavg()[0]:.1f}")
 
 
 def show(found: dict[str, list[dict[str, float]]], heading: str) -> None:
     """Print medians, and Marquee's ratio to each peer."""
     print(heading)
-    medians = {
-        name: {figure: statistics.median(r[figure] for r in results) for figure in results[0]}
-        for name, results in found.items()
-    }
+    medians = report.medians(found)
     for name, figures in medians.items():
         print(name.ljust(10), "  ".join(f"{figure} {value:,.1f}" for figure, value in figures.items()))
     for name, figures in medians.items():
