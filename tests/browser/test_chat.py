@@ -64,6 +64,7 @@ def test_who_was_away_comes_back_to_exactly_what_they_missed(two, line):
     ana.say("was edited")
     ana.sees("was edited")
     ana.tool("to be deleted", "Delete")
+    ana.tool("to be deleted", "Delete: really?")
     ana.until(lambda: "deleted" in ana.shown())
     ana.tool("to be liked", "👍")
     ana.until(lambda: "to be liked|👍 1" in ana.shown())
@@ -91,7 +92,7 @@ def test_markup_is_shown_as_text_and_typing_is_seen(two):
 
     def ben_sees_ana_typing():  # again and again: a hint that comes before he hears the room is not repeated
         ana.page.get_by_label("Message", exact=True).press_sequentially("o")
-        return "writing" in ben.page.locator("#typing").inner_text()
+        return "is writing" in ben.page.locator("#typing").inner_text()
 
     ben.until(ben_sees_ana_typing)
     ana.say(MARKUP)

@@ -49,3 +49,50 @@ def test_an_admin_has_an_owners_tools_in_general_and_others_no_empty_dialog(ana,
     ana.message("off topic").hover()
     assert ana.message("off topic").locator(".tools").get_by_role("button", name="Delete").count() == 1
     assert ana.errors == ben.errors == []
+
+
+def test_what_is_not_sent_stands_under_ones_own_name_and_one_need_not_wait_for_the_next_attempt(ana, ben, line):
+    ana.say("from ana")
+    ben.sees("from ana")
+    ana.until(lambda: "Read by" in ana.page.locator("#receipt").inner_text())
+    line.cut()
+    ben.until(lambda: ben.link() == "waiting")
+
+    ben.say("from ben")
+    pending = ben.page.locator("#messages .pending")
+
+    assert pending.locator(".author").inner_text() == ben.name
+    assert pending.locator(".avatar").is_visible()
+    assert "not sent yet" in pending.inner_text()
+    assert ben.page.locator("#receipt").inner_text() == ""
+    ben.until(lambda: ben.page.get_by_role("button", name="Try now").is_visible())
+    assert "Trying again in" in ben.page.locator("#line").inner_text()
+    line.mend()
+    ben.page.evaluate("document.querySelector('#line button').click()")  # it may be connecting by itself just now
+    ben.sees("from ben")
+    assert not ben.page.get_by_role("button", name="Try now").is_visible()
+    assert ben.errors == []
+
+
+def test_a_message_under_anothers_name_tells_its_author_and_hour_and_is_deleted_on_second_thoughts(ana):
+    for words in ("upper line", "lower line"):
+        ana.say(words)
+        ana.sees(words)
+    lower = ana.message("lower line")
+
+    assert "follows" in lower.get_attribute("class")
+    spoken = lower.aria_snapshot()
+    assert ana.name in spoken
+    assert lower.locator("time").inner_text() in spoken
+    ana.message("upper line").hover()
+    assert lower.locator(".head").evaluate("(node) => getComputedStyle(node).opacity") == "0"
+    lower.hover()
+    assert lower.locator(".head").evaluate("(node) => getComputedStyle(node).opacity") == "1"
+    ana.tool("lower line", "Edit")
+    ana.until_text("#reply", "Edit message")
+    ana.button("Never mind")
+    ana.tool("lower line", "Delete")
+    assert ana.message("lower line").count() == 1
+    ana.tool("lower line", "Delete: really?")
+    ana.until(lambda: ana.message("lower line").count() == 0)
+    assert ana.errors == []

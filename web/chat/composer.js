@@ -1,5 +1,5 @@
 /**
- * Where one writes: a new message, an answer, or another wording of an old one; with files. What is begun stays with
+ * Where one writes: a new message, a reply, or another wording of an old one; with files. What is begun stays with
  * its room.
  */
 
@@ -59,14 +59,14 @@ export class Composer {
   reply(message) {
     this.#reset(true);
     this.#replyTo = message.id;
-    this.#about(`Answer to ${called(message.author)}`);
+    this.#about(`Reply to ${called(message.author)}`);
   }
 
   edit(message) {
     this.#reset(true);
     this.#editing = message;
     this.text.value = message.content;
-    this.#about("Another wording");
+    this.#about("Edit message");
   }
 
   /** Empty it; `keepWords` leaves what was written, unless it is another wording. */

@@ -33,7 +33,7 @@ export class Conversation {
       onNewest: (room) => this.#toNewest(room),
     });
     const { chat, onProblem } = this;
-    this.thread = new GatheredView({ name: "thread", chat, view, empty: "Nobody has answered.", onProblem });
+    this.thread = new GatheredView({ name: "thread", chat, view, empty: "Nobody has replied.", onProblem });
     this.pins = new GatheredView({ name: "pins", chat, view, empty: "Nothing is pinned here.", onProblem });
     this.composer = new Composer({
       onSend: (draft) => this.#send(draft),
@@ -178,9 +178,9 @@ export class Conversation {
     }
   }
 
-  /** Say who else has read the newest message. */
+  /** Say who else has read the newest message; not below one's own that nobody can have read yet. */
   #receipt() {
-    const newest = this.room?.find(this.room.shown.at(-1)?.id);
+    const newest = this.room?.pending.length > 0 ? null : this.room?.find(this.room.shown.at(-1)?.id);
     const readers = newest && !newest.deleted ? this.people.readers(newest.seq) : [];
     const names = readers.filter((one) => one.userId !== newest.author.id).map(called);
     const words = names.length > MOST_NAMES ? `${names.length} people` : names.join(", ");

@@ -29,12 +29,16 @@ export function arrange(list, nodes) {
 /** How a person is called. */
 export const called = (card) => card?.displayName || card?.username || "somebody";
 
+const HOUR = { hour: "numeric", minute: "2-digit" };
+
+/** At what hour something was. */
+export const hour = (time) => new Date(time).toLocaleTimeString([], HOUR);
+
 /** When something was, in words: the hour, and the day where it was not today. */
 export function moment(time) {
   const at = new Date(time);
   const today = at.toDateString() === new Date().toDateString();
-  const day = today ? {} : { day: "numeric", month: "short" };
-  return at.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
+  return today ? hour(time) : at.toLocaleString([], { day: "numeric", month: "short", ...HOUR });
 }
 
 /** How long `ms` is, in the largest units that say it well enough: "50 s", "9 min", "2 h", "3 days". */

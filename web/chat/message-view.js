@@ -1,6 +1,7 @@
 /** One message as an element. */
 
-import { called, el, moment } from "./elements.js";
+import { twice } from "./dialogs.js";
+import { called, el, hour, moment } from "./elements.js";
 import { written } from "./text.js";
 
 const EMOJI = ["👍", "❤️", "😂", "🎉"];
@@ -46,11 +47,22 @@ export class MessageView {
     return el(
       "li",
       { className: failed ? "message failed" : "message pending" },
-      el("div", { className: "content", dir: "auto" }, draft.content || draft.attachments.map((file) => file.name).join(", ")),
-      failed ? el("span", { className: "problem" }, draft.error.message) : null,
-      failed ? button("Try again", this.act.resend) : null,
-      failed ? button("Discard", this.act.discard) : null,
+      this.avatar(this.me),
+      el(
+        "div",
+        { className: "body" },
+        el("div", { className: "head" }, el("span", { className: "author" }, called(this.me))),
+        el("div", { className: "content", dir: "auto" }, draft.content || draft.attachments.map((file) => file.name).join(", ")),
+        failed ? el("span", { className: "problem" }, draft.error.message) : el("span", { className: "flags" }, "not sent yet"),
+        failed ? button("Try again", this.act.resend) : null,
+        failed ? button("Discard", this.act.discard) : null,
+      ),
     );
+  }
+
+  /** Whether one has written a message, which may be none, and has not deleted it. */
+  isMine(message) {
+    return message?.author?.id === this.me.id && !message.deleted;
   }
 
   /** A message in short, in a list beside the room; it leads to its place. */
@@ -83,11 +95,13 @@ export class MessageView {
   }
 
   #head(message) {
+    const { createdAt } = message;
+    const given = { dateTime: createdAt, title: new Date(createdAt).toLocaleString(), "data-hour": hour(createdAt) };
     return el(
       "div",
       { className: "head" },
       el("span", { className: "author" }, called(this.#present(message.author))),
-      el("time", { dateTime: message.createdAt, title: new Date(message.createdAt).toLocaleString() }, moment(message.createdAt)),
+      el("time", given, moment(createdAt)),
     );
   }
 
@@ -124,14 +138,16 @@ export class MessageView {
 
   #answers({ id, replyCount }) {
     if (!replyCount) return null;
-    const words = replyCount === 1 ? "1 answer" : `${replyCount} answers`;
+    const words = replyCount === 1 ? "1 reply" : `${replyCount} replies`;
     return el("button", { className: "answers", onclick: () => this.act.thread(id), "data-key": "answers" }, words);
   }
 
   #tools(message) {
     const { act } = this;
     const mine = message.author.id === this.me.id;
-    const tool = (words, onclick) => el("button", { className: "plain", onclick, "data-key": words }, words);
+    const tool = (words, onclick = null) => el("button", { className: "plain", onclick, "data-key": words }, words);
+    const remove = mine || act.mayModerate() ? tool("Delete") : null;
+    if (remove) twice(remove, () => act.remove(message));
     return el(
       "div",
       { className: "tools", role: "group", "aria-label": "What to do with it" },
@@ -139,7 +155,7 @@ export class MessageView {
       tool("Reply", () => act.reply(message)),
       message.pinned ? tool("Unpin", () => act.pin(message, false)) : tool("Pin", () => act.pin(message, true)),
       mine ? tool("Edit", () => act.edit(message)) : null,
-      mine || act.mayModerate() ? tool("Delete", () => act.remove(message)) : null,
+      remove,
     );
   }
 }

@@ -54,7 +54,7 @@ export class MessagesView {
   render(room) {
     const place = this.#following && !room.hasNewer ? null : this.#place();
     const focused = this.#focused();
-    arrange(this.list, [...this.#lines(room.shown), ...(room.hasNewer ? [] : this.#pending(room.pending))]);
+    arrange(this.list, [...this.#lines(room.shown), ...(room.hasNewer ? [] : this.#pending(room))]);
     this.#refocus(focused);
     if (this.#aim !== null) this.#middle(this.#aim);
     else if (place === null) this.toEnd();
@@ -126,14 +126,23 @@ export class MessagesView {
     return node;
   }
 
-  #pending(drafts) {
-    return drafts.map((draft) => {
-      const held = this.#drafts.get(draft.clientId);
-      if (held?.state === draft.state) return held.node;
-      const node = this.view.draft(draft);
-      this.#drafts.set(draft.clientId, { state: draft.state, node });
+  /** Make the nodes of what is not sent yet; only under one's own name one needs no other. */
+  #pending({ shown, pending }) {
+    let isUnderMine = this.view.isMine(shown.at(-1));
+    return pending.map((draft) => {
+      const node = this.#draft(draft);
+      node.classList.toggle("follows", isUnderMine && !draft.replyTo);
+      isUnderMine = true;
       return node;
     });
+  }
+
+  #draft(draft) {
+    const held = this.#drafts.get(draft.clientId);
+    if (held?.state === draft.state) return held.node;
+    const node = this.view.draft(draft);
+    this.#drafts.set(draft.clientId, { state: draft.state, node });
+    return node;
   }
 
   /** The first message in sight, and where it stands there. */

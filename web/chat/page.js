@@ -28,7 +28,7 @@ export class ChatPage {
   constructor({ api, session, onEnded }) {
     Object.assign(this, { api, session, onEnded });
     this.me = { ...session.user };
-    this.line = new StatusLine();
+    this.line = new StatusLine({ onHurry: () => this.socket.hurry() });
     this.files = new FileLinks(api);
     this.reload = new Paced((id) => this.#loadPeople(id), PEOPLE_MS);
     this.book = new RoomBook({ api, onChange: () => this.#showRooms() });
@@ -59,7 +59,7 @@ export class ChatPage {
       authenticate: (why) => this.session.credential(why),
       onHello: (hello) => this.#greeted(hello),
       onEvent: (frame) => this.chat.hear(frame),
-      onState: ({ state, code }) => this.#showState(state, code),
+      onState: (now) => this.#showState(now),
     });
     this.chat = new ChatClient({
       api: this.api,
@@ -263,8 +263,8 @@ export class ChatPage {
     this.conversation.bar();
   }
 
-  #showState(state, code) {
-    this.line.show(state, code);
+  #showState({ state, code, retryInMs }) {
+    this.line.show(state, code, retryInMs);
     document.documentElement.dataset.link = state;
     if (state === "stopped" && code === UNAUTHENTICATED) this.onEnded();
   }

@@ -82,7 +82,7 @@ export class PeopleView {
     if (on && userId !== this.myId) this.#typing.set(userId, setTimeout(() => this.typing(userId, false), TYPING_MS));
     const names = [...this.#typing.keys()].map((id) => called(this.#members.get(id)));
     const who = names.length > 3 ? "Several people" : names.join(", ");
-    part("#typing").textContent = names.length === 0 ? "" : `${who} writing…`;
+    part("#typing").textContent = names.length === 0 ? "" : `${who} ${names.length === 1 ? "is" : "are"} writing…`;
   }
 
   #render() {
