@@ -16,7 +16,7 @@ from core.validation import Json, Schema, check, parse_moment
 Read = Callable[[Any], Any]
 _KNOWN_RULES = frozenset(
     {"type", "required", "nullable", "minlength", "maxlength", "allowed", "schema", "keysrules", "valuesrules",
-     "coerce", "check_with", "min", "max", "default", "regex"}
+     "coerce", "check_with", "min", "max", "default", "regex", "meta"}
 )  # fmt: skip
 _INT64 = 2**63
 

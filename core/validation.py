@@ -1,5 +1,8 @@
 """One strict validator for bodies, query strings and WebSocket frames.
 
+A rule's `meta` is not checked: `words` say what its pattern takes when something else came, `told` is what
+the documentation says of the field besides (JSON Schema).
+
 Cerberus with its traps closed (design, section 5): every field needs a type, integers are neither
 booleans nor beyond 64 bits, numbers are finite, strings are free of NUL and lone surrogates, patterns
 match to the very end. A fresh validator is made for each check: Cerberus keeps state.
@@ -63,7 +66,7 @@ class StrictValidator(cerberus.Validator):  # type: ignore[misc]
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and re.fullmatch(pattern, value) is None:
-            self._error(field, "is not written as it has to be")
+            self._error(field, self.schema[field].get("meta", {}).get("words", "is not written as it has to be"))
 
     def _normalize_default(self, mapping: Json, schema: Schema, field: str) -> None:
         """{'nullable': True}"""
@@ -275,5 +278,12 @@ EMAIL: Json = {
     "minlength": 3,
     "maxlength": 254,  # RFC 5321's longest path
     "regex": rf"{_EMAIL_CHARACTER}]{{1,64}}@{_EMAIL_CHARACTER}.]+(\.{_EMAIL_CHARACTER}.]+)*",
+    "meta": {"words": "must be an address, like ann@example.org"},
 }
-USERNAME: Json = {"type": "string", "minlength": 3, "maxlength": 32, "regex": r"[A-Za-z0-9_.-]{3,32}"}
+USERNAME: Json = {
+    "type": "string",
+    "minlength": 3,
+    "maxlength": 32,
+    "regex": r"[A-Za-z0-9_.-]{3,32}",
+    "meta": {"words": "must be 3 to 32 letters (a to z, A to Z), digits, dots, hyphens and underscores"},
+}

@@ -10,6 +10,10 @@ MOST_EMOJI = 16  # code points of one emoji; the longest in use, two people kiss
 
 # Room names are written into addresses and behind a #; an id's own form is left to ids.
 SLUG = r"(?![0-9a-f]{24}$)[a-z0-9](?:[a-z0-9_-]{0,48}[a-z0-9])?"
+SLUG_WORDS = (
+    "must be 1 to 50 small letters (a to z), digits, hyphens and underscores, beginning and ending with a letter or "
+    "digit, and not look like an id"
+)
 
 # Characters that show nothing though Unicode counts them as letters, marks or symbols.
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")

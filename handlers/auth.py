@@ -13,21 +13,39 @@ COOKIE = "marquee_refresh"
 COOKIE_SECONDS = 90 * 86400  # as long as a family can live; the server decides when it really ends
 # Lengths are judged with the password's own rules (core/passwords.py); here only absurd input is kept out.
 PASSWORD = {"type": "string", "minlength": 1, "maxlength": 1024}
+NEW_PASSWORD = PASSWORD | {
+    "meta": {
+        "told": {
+            "minLength": 8,
+            "maxLength": 128,
+            "description": "8 to 128 characters, counted after Unicode normalisation (NFC); not one of the commonest, "
+            "and without the account's own username or e-mail.",
+        }
+    }
+}
 TOKEN = {"type": "string", "minlength": 1, "maxlength": 512}
-FLAG = {"type": "boolean"}
+IN_COOKIE = {
+    "type": "boolean",
+    "meta": {
+        "told": {
+            "description": "Keep the refresh token in an HttpOnly cookie, and leave it out of the answer: for pages "
+            "of this server."
+        }
+    },
+}
 REQUIRED = {"required": True}
 
 REGISTER = {
     "email": EMAIL | REQUIRED,
-    "password": PASSWORD | REQUIRED,
+    "password": NEW_PASSWORD | REQUIRED,
     "username": USERNAME | REQUIRED,
-    "cookie": FLAG,
+    "cookie": IN_COOKIE,
 }
-LOGIN = {"email": text(1, 254, required=True), "password": PASSWORD | REQUIRED, "cookie": FLAG}
+LOGIN = {"email": text(1, 254, required=True), "password": PASSWORD | REQUIRED, "cookie": IN_COOKIE}
 REFRESH = {"refreshToken": TOKEN}
-PASSWORDS = {"currentPassword": PASSWORD | REQUIRED, "newPassword": PASSWORD | REQUIRED}
+PASSWORDS = {"currentPassword": PASSWORD | REQUIRED, "newPassword": NEW_PASSWORD | REQUIRED}
 FORGOT = {"email": text(1, 254, required=True)}
-RESET = {"token": TOKEN | REQUIRED, "newPassword": PASSWORD | REQUIRED}
+RESET = {"token": TOKEN | REQUIRED, "newPassword": NEW_PASSWORD | REQUIRED}
 EMAIL_CHANGE = {"email": EMAIL | REQUIRED, "currentPassword": PASSWORD | REQUIRED}
 
 

@@ -4,14 +4,14 @@ from core import chat_resources as c
 from core.chat_bodies import READ
 from core.errors import Invalid
 from core.validation import Json, choice, ident, moment, text
-from core.writing import SLUG
+from core.writing import SLUG, SLUG_WORDS
 from handlers.base import ApiHandler, asked
 from handlers.endpoint import Answer, ListOf, endpoint, listing
 from models.base import Document
 from models.paging import Page
 
 MOST_AT_FIRST = 100  # people that a new room starts with
-NAME = {"type": "string", "minlength": 1, "maxlength": 50, "regex": SLUG}
+NAME = {"type": "string", "minlength": 1, "maxlength": 50, "regex": SLUG, "meta": {"words": SLUG_WORDS}}
 TITLE = text(1, 80)
 TOPIC = text(0, 250)
 CREATE = {

@@ -64,6 +64,8 @@ def _translated(name: str, value: Any, kind: str) -> Json:
             return {"pattern": f"^(?:{value})$"}
         case "default":
             return {"default": value}
+        case "meta":
+            return dict(value.get("told", {}))
         case "check_with":
             return dict(_CHECKS[value])
         case "schema":

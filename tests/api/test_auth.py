@@ -82,6 +82,16 @@ async def test_what_is_no_account_is_refused(api, field, value):
     assert (reply.status, [e["path"] for e in reply.json["errors"]]) == (422, [field])
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("username", "ann smith", "digits, dots, hyphens and underscores"), ("email", "ann", "like ann@example.org")],
+)
+async def test_a_refusal_says_what_is_allowed(api, field, value, said):
+    reply = await api.post("/api/auth/register", ANN | {field: value})
+
+    assert said in reply.json["detail"]
+
+
 async def test_of_all_who_race_to_be_first_one_becomes_the_admin(api):
     async def register(i):
         return await api.post("/api/auth/register", {**ANN, "email": f"a{i}@example.com", "username": f"ann{i}"})

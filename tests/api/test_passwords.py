@@ -164,3 +164,15 @@ async def test_a_changed_password_is_the_only_one_that_works(api, owner):
     assert right.status == 204
     assert (await api.post("/api/auth/login", {"email": owner.email, "password": PASSWORD})).status == 401
     assert (await api.post("/api/auth/login", {"email": owner.email, "password": NEW})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("register", "password"), ("password", "newPassword"), ("reset", "newPassword")],
+)
+async def test_the_description_says_how_long_a_new_password_may_be(api, path, field):
+    described = (await api.get("/api/openapi.json")).json["paths"][f"/api/auth/{path}"]["post"]["requestBody"]
+
+    told = described["content"]["application/json"]["schema"]["properties"][field]
+    assert (told["minLength"], told["maxLength"]) == (8, 128)
+    assert "normalisation" in told["description"]

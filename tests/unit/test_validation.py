@@ -197,3 +197,11 @@ def test_every_rule_in_use_has_a_type_and_can_be_told(schema):
     for rule in schema.values():
         walk(rule)
     assert object_schema(schema)["additionalProperties"] is False
+
+
+def test_a_pattern_may_have_words_that_say_what_it_takes():
+    rule = {"type": "string", "regex": "[a-z]+", "meta": {"words": "must be small letters"}}
+
+    assert errors({"a": "A"}, {"a": rule}) == {"a": "must be small letters"}
+    assert errors({"a": ["A"]}, {"a": {"type": "list", "schema": rule}}) == {"a.0": "must be small letters"}
+    assert errors({"a": "A"}, {"a": {"type": "string", "regex": "[a-z]+"}}) == {"a": "is not written as it has to be"}
