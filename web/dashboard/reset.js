@@ -26,7 +26,10 @@ form.addEventListener("submit", async (event) => {
       said.textContent = "The new password is set. Sign in with it.";
     } else {
       await send("/api/auth/forgot", { email: fields.get("email") });
-      said.textContent = "If there is an account with that address, a link is on its way. It works for 30 minutes.";
+      // The same for every address and every server: the answer tells neither whether there is an account nor a mail.
+      said.textContent =
+        "If there is an account with that address and this server sends mail, a link comes within minutes and works " +
+        "for 30. If nothing comes, ask whoever runs this server: it may send no mail, and they can make you a link.";
     }
     form.hidden = true;
   } catch (error) {
