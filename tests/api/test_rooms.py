@@ -211,6 +211,12 @@ async def test_a_wrong_field_is_named(api, ana, wrong, path):
     assert await names(api, ana, "?type=public") == ["general"]
 
 
+async def test_a_refused_name_is_told_what_names_are_made_of(api, ana):
+    reply = await api.post("/api/rooms", {"name": "Night shift", "type": "public"}, as_=ana)
+
+    assert "small letters (a to z), digits, hyphens and underscores" in reply.json["detail"]
+
+
 async def test_a_room_needs_a_name_and_a_type(api, ana):
     for body, path in (({"type": "private"}, "name"), ({"name": "x"}, "type")):
         reply = await api.post("/api/rooms", body, as_=ana)
