@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Shared(Generic[T]):
     """Runs what is asked under one key once at a time.
 
-    Whoever asks while it runs waits for the next run and shares that one: a result never comes from before the
-    question, so a caller sees all that was acknowledged before it asked.
+    Whoever asks shares the run that has not begun yet; while one runs, that is the next. A result never comes from
+    before the question, so a caller sees all that was acknowledged before it asked.
     """
 
     def __init__(self) -> None:
@@ -22,22 +22,16 @@ class Shared(Generic[T]):
 
     async def of(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `work()`, one's own or another's under the same key; its exception is everybody's."""
-        running = self._running.get(key)
-        if running is None:
-            task = self._running[key] = apart(self._run(key, work, None))
-        else:
-            task = self._next.get(key) or apart(self._run(key, work, running))
-            self._next[key] = task
+        task = self._next.get(key)
+        if task is None or task.done():  # done before it began: cancelled
+            task = self._next[key] = apart(self._run(key, work, self._running.get(key)))
         return await asyncio.shield(task)  # one who gives up does not end it for the others
 
     async def _run(self, key: str, work: Callable[[], Awaitable[T]], earlier: "asyncio.Task[T] | None") -> T:
         if earlier is not None:
             await asyncio.wait([earlier])
+        self._running[key] = self._next.pop(key)
         try:
             return await work()
         finally:
-            following = self._next.pop(key, None)
-            if following is None:
-                del self._running[key]
-            else:
-                self._running[key] = following
+            del self._running[key]

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from core.breaker import RedisAway
 from core.clock import new_id
-from core.errors import NotFound, Unauthenticated, VersionMismatch
+from core.errors import NotFound, VersionMismatch
 from core.events import announce, workspace_channel
 from core.permissions import Actor
 from models.access import Access
@@ -21,6 +21,7 @@ from models.claims import claim_playlist
 from models.commands import Commands
 from models.leases import Leases, Live
 from models.manifests import Manifests
+from models.own_screens import OwnScreens
 from models.paging import Listing, Page, contains, page
 from models.revisions import SCREEN_FIELDS, Revisions
 from models.statuses import Statuses
@@ -67,6 +68,7 @@ class Screens:
         self._access = access
         self._leases = leases
         self._revisions = revisions
+        self._own = OwnScreens(ground, revisions)
         self._manifests = manifests
         self._commands = commands
         self._statuses = statuses
@@ -125,17 +127,11 @@ class Screens:
 
     async def manifest_revision(self, *, by: Actor) -> str:
         """Return the revision of the calling screen's manifest. Raises Unauthenticated when the screen is gone."""
-        return (await self._revisions.wanted([await self._own(by)]))[0]
+        return await self._own.wanted(by=by)
 
     async def manifest(self, *, by: Actor) -> Document:
         """Return the calling screen's manifest (`MANIFEST`)."""
-        return await self._manifests.of(await self._own(by))
-
-    async def _own(self, by: Actor) -> Document:
-        found = await self._docs.get({"_id": by.id}) if by.kind == "screen" else None
-        if found is None:
-            raise Unauthenticated
-        return found
+        return await self._manifests.of(await self._own.get(by=by))
 
     # --- edits ------------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple, Protocol, cast
 from redis.asyncio import Redis
 
 from core.breaker import Breaker, RedisAway
+from core.gather import Gather
 from core.metrics import Metrics
 from core.resources import PRESENCE
-from realtime.gather import Gather
 
 # Renewed every RENEW_SECONDS, so one lost renewal hides nobody; and with the look that finds who is gone
 # (realtime/presence_news.py, every 5 s) the ghosts of a process that died are gone within 60 s.

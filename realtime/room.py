@@ -19,10 +19,10 @@ import structlog
 from core.chat_resources import MESSAGE
 from core.errors import NotFound, Problem
 from core.events import room_channel
+from core.gather import Gather
 from models.base import Document
 from models.room_feed import Ask, Known, Missed, RoomFeed
 from realtime import frames
-from realtime.gather import Gather
 from realtime.publication import Publication
 
 if TYPE_CHECKING:

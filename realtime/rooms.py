@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.errors import NotFound, Problem
+from core.gather import Gather
 from core.tasks import apart
 from models.base import Document
 from models.room_feed import RoomFeed
 from realtime.connection import Connection
-from realtime.gather import Gather
 from realtime.publication import Publication
 from realtime.room import Room
 from realtime.subscription import Subscription

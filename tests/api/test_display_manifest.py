@@ -1,5 +1,7 @@
 """The manifest: all that a screen needs, under a tag that says whether it has it."""
 
+import asyncio
+
 import pytest
 
 from core.signatures import WINDOW
@@ -90,6 +92,25 @@ async def test_the_tag_says_whether_the_screen_has_it_already(api, editor, works
     assert (changed.status, changed.headers["ETag"] == tag) == (200, False)
     head = await api.ask("HEAD", MANIFEST, as_=display.screen)
     assert (head.status, head.body, head.headers["ETag"]) == (200, b"", changed.headers["ETag"])
+
+
+async def test_screens_that_ask_at_once_get_each_its_own(api, editor, workspace, stock):
+    pairs = [await pair(api, editor, workspace, name=f"Screen {n}") for n in range(3)]
+    shown = [await show(api, editor, made, await stock.media(str(n))) for n, (_, made) in enumerate(pairs[:2])]
+    gone, deleted = pairs[2]
+    asked = [display.screen for display, _ in pairs for _ in range(4)]
+    replies = await asyncio.gather(*(api.get(MANIFEST, as_=screen) for screen in asked))
+    for (_, made), playlist, four in zip(pairs, [*shown, None], zip(*[iter(replies)] * 4, strict=True), strict=True):
+        for reply in four:
+            assert reply.json["screenId"] == made["id"]
+            assert (reply.json["playlist"] or {}).get("id") == (playlist["id"] if playlist else None)
+
+    held = [{"If-None-Match": reply.headers["ETag"]} for reply in replies]
+    assert (await api.delete(f"/api/screens/{deleted['id']}", as_=editor)).status == 204
+    again = await asyncio.gather(
+        *(api.get(MANIFEST, as_=screen, headers=tag) for screen, tag in zip(asked, held, strict=True))
+    )
+    assert [reply.status for reply in again] == [401 if screen is gone.screen else 304 for screen in asked]
 
 
 async def test_a_new_window_of_addresses_is_a_new_tag_of_the_same_revision(api, editor, marquee, workspace, stock):

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from realtime.gather import Gather
+from core.gather import Gather
 
 
 async def test_calls_of_one_moment_go_together_in_order_and_get_their_own_results():

@@ -45,6 +45,15 @@ async def test_who_asks_while_it_runs_shares_the_next_run():
     assert slow.begun == 2
 
 
+async def test_those_who_ask_at_once_share_the_first_run_too():
+    slow, shared = Slow(), Shared()
+    asked = [asyncio.create_task(shared.of("a", slow.run)) for _ in range(5)]
+    await settle()
+    slow.gates[0].set_result(None)
+    assert await asyncio.gather(*asked) == [1] * 5
+    assert slow.begun == 1
+
+
 async def test_a_third_wave_does_not_join_the_second_one_that_has_begun():
     slow, shared = Slow(), Shared()
     first = asyncio.create_task(shared.of("a", slow.run))
