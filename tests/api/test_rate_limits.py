@@ -88,6 +88,15 @@ async def test_calls_at_once_are_all_counted(api, other, owner):
     assert sorted(reply.status for reply in replies) == [200] * 12 + [429] * 18
 
 
+async def test_calls_at_once_are_each_counted_once_by_a_redis_that_knows_no_scripts(api, marquee, owner):
+    assert left(await api.get(PROFILE, as_=owner)) == 11
+    await marquee.ground.redis.client.script_flush()
+    replies = await asyncio.gather(*(api.get(PROFILE, as_=owner) for _ in range(10)))
+
+    assert sorted(left(reply) for reply in replies) == list(range(1, 11))
+    assert marquee.ground.redis.up
+
+
 @pytest.mark.parametrize("token", [None, "nonsense", "mqs_000000000000000000000000.secret"])
 async def test_without_a_good_token_the_address_is_counted(api, token):
     replies = [await api.get(PROFILE, as_=token) for _ in range(31)]
