@@ -28,6 +28,25 @@ class Field:
         self.shape = shape
 
 
+class _Quick:
+    """Takes a fixed list of fields at once: where it is known which of them a document has."""
+
+    def __init__(self, fields: "list[tuple[str, str, Callable[[Any], Any] | None]]") -> None:
+        self._keys = tuple(key for _, key, _ in fields)
+        self._take = itemgetter(*(stored for stored, _, _ in fields)) if len(fields) > 1 else None
+        self._picks = [(key, pick) for _, key, pick in fields if pick is not None]
+
+    def render(self, document: Mapping[str, Any]) -> Json:
+        """Return the fields of `document`. Raises KeyError where one is missing, or the list has but one."""
+        if self._take is None:
+            raise KeyError
+        out = dict(zip(self._keys, self._take(document), strict=True))
+        for key, pick in self._picks:
+            if (value := out[key]) is not None:
+                out[key] = pick(value)
+        return out
+
+
 class Shape:
     """A named object of the API.
 
@@ -40,27 +59,25 @@ class Shape:
         self.doc = doc
         self.fields = fields
         self._plan = [("_id" if key == "id" else key, key, f.optional, f.pick) for key, f in fields.items()]
-        needed = [(stored, key, pick) for stored, key, optional, pick in self._plan if not optional]
-        self._needed = tuple(key for _, key, _ in needed)
-        self._take = itemgetter(*(stored for stored, _, _ in needed)) if len(needed) > 1 else None
-        self._picks = [(key, pick) for _, key, pick in needed if pick is not None]
         self._extra = frozenset(key for _, key, optional, _ in self._plan if optional)
+        self._whole = _Quick([(stored, key, pick) for stored, key, _, pick in self._plan])
+        self._bare = _Quick([(stored, key, pick) for stored, key, optional, pick in self._plan if not optional])
 
     def render(self, document: Mapping[str, Any]) -> Json:
         """Return what the outside sees of `document`. `id` is taken from `_id`, or from `id` where there is none."""
-        if self._take is None or not self._extra.isdisjoint(document):
+        if self._extra.isdisjoint(document):
+            quick = self._bare
+        elif document.keys() >= self._extra:
+            quick = self._whole
+        else:
             return self._one_by_one(document)
         try:
-            out = dict(zip(self._needed, self._take(document), strict=True))
+            return quick.render(document)
         except KeyError:
             return self._one_by_one(document)
-        for key, pick in self._picks:
-            if (value := out[key]) is not None:
-                out[key] = pick(value)
-        return out
 
     def _one_by_one(self, document: Mapping[str, Any]) -> Json:
-        """Render field after field: for documents that have optional ones or lack something. Slower."""
+        """Render field after field: for documents that have only some optional ones, or lack others. Slower."""
         out: Json = {}
         for stored, key, optional, pick in self._plan:
             source = stored if stored in document else key

@@ -4,10 +4,12 @@ Live events from that offset on leave no gap behind what was read.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import Invalid, NotFound
+from core.shared import Shared
 from models.base import Document, Ground
 
 UP, DOWN = 1, -1
@@ -51,20 +53,29 @@ class Part:
 
 
 class History:
-    """Reads parts of rooms: one question each, to one snapshot, of whether one may read, the room, and its messages."""
+    """Reads parts of rooms: one question each, to one snapshot, of whether one may read, the room, and its messages.
+
+    Many ask the same of one room at the same moment: whoever opens it, and all of its readers after a server ended.
+    Those who wait are asked for together; a snapshot is never older than the question of anybody who is given it.
+    """
 
     def __init__(self, ground: Ground) -> None:
         self._rooms = ground.collection("rooms")
         self._messages = ground.collection("messages")
+        self._reads: Shared[list[Document]] = Shared()
+        self._waiting: dict[str, Counter[str]] = {}  # how often each user waits, by what is asked
 
     async def part(self, room_id: str, asked: Asked, user_id: str) -> Part | None:
-        """Return what is asked of a room; None where there is no such room for the user. NotFound: no such thread."""
+        """Return what is asked of a room; None where there is no such room for the user. NotFound: no such thread.
+
+        Its documents are shared with others who asked the same: they are only read.
+        """
         asked = asked.resumed()
-        found = await self._rooms.snapshot([*_room_for(user_id, room_id), *_unions(room_id, asked)])
+        found = await self._read(room_id, asked, user_id)
         if not found or "epoch" not in found[0]:
             return None
         room, items = found[0], found[1:]
-        if room["type"] != "public" and not room["mine"]:
+        if room["type"] != "public" and user_id not in room["readers"]:
             return None
         if asked.thread is not None:
             query = {"_id": asked.thread, "roomId": room_id}
@@ -72,11 +83,34 @@ class History:
                 raise NotFound
         return Part(room, *_laid_out(items, asked))
 
+    async def _read(self, room_id: str, asked: Asked, user_id: str) -> list[Document]:
+        """Return the room, with those who may read it among all that wait as `readers`, and the messages asked for."""
+        key = f"{room_id}:{asked}"
+        waiting = self._waiting.setdefault(key, Counter())
+        waiting[user_id] += 1
 
-def _room_for(user_id: str, room_id: str) -> list[Document]:
-    """Return the stages that read a room, with the user's live membership as `mine`."""
-    live = [{"$match": {"_id": f"{room_id}:{user_id}", "left": False}}]
-    mine = {"from": "room_members", "pipeline": live, "as": "mine"}
+        async def read() -> list[Document]:
+            # Everybody who shares this run has come before it began, and waits until its end: nobody is left out.
+            readers = list(self._waiting.get(key, ()))
+            found = await self._rooms.snapshot([*_room_for(readers, room_id), *_unions(room_id, asked)])
+            if found and "epoch" in found[0]:
+                found[0]["readers"] = frozenset(member["userId"] for member in found[0].pop("mine"))
+            return found
+
+        try:
+            return await self._reads.of(key, read)
+        finally:
+            waiting[user_id] -= 1
+            if not waiting[user_id]:
+                del waiting[user_id]
+            if not waiting:
+                del self._waiting[key]
+
+
+def _room_for(user_ids: list[str], room_id: str) -> list[Document]:
+    """Return the stages that read a room, with the users' live memberships as `mine`."""
+    live = [{"$match": {"_id": {"$in": [f"{room_id}:{one}" for one in user_ids]}, "left": False}}]
+    mine = {"from": "room_members", "pipeline": [*live, {"$project": {"userId": 1}}], "as": "mine"}
     return [{"$match": {"_id": room_id, "deletedAt": None}}, {"$lookup": mine}]
 
 
