@@ -69,11 +69,10 @@ class Screen:
                     self._judge.blame(f"a beat on a socket: {reply['error']}")
                 await asyncio.sleep(self._every)
         except Lost as e:
-            if (
-                "1013" not in str(e) and not self._judge.excused
-            ):  # try again later: what a store that is away makes of a handshake
+            # 1013, try again later: what a store that is away makes of a handshake.
+            if "1013" not in str(e) and not self._judge.excused:
                 self._judge.blame(f"a screen's socket: {e}")
-        except Exception as e:
+        except Exception as e:  # whatever goes wrong without a fault that excuses it is the server's
             if not self._judge.excused:
                 self._judge.blame(f"a screen's socket: {e!r}")
         finally:

@@ -141,7 +141,7 @@ class _Run:
         """Wait until everything is healed and written, and judge."""
         try:
             await trouble
-        except Exception as e:
+        except Exception as e:  # whatever kept it away, the report has to say so
             self._verdict.violations.append(f"what was hurt did not come back: {e!r}")
             return
         for writer in self._writers:

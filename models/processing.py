@@ -122,7 +122,7 @@ class Processing:
                 await self._take_in(media)
         except Problem as e:
             await self._fail(media, e)
-        except Exception:
+        except Exception:  # a defect of ours: tried again and again it would hold a worker for good
             log.exception("processing.defect", media=media["_id"])
             await self._fail(media, Problem())
 
