@@ -33,6 +33,7 @@ def ends(name: str, seconds: int = 0) -> IndexModel:
 # A partial index of strings. `$type` would say the same, but no query for a string is then seen to be inside it.
 STRING = {"$gt": ""}
 DAY = 86_400
+MENTIONS = (("mentions", UP), ("roomId", UP), ("seq", UP))  # of messages; named where no choice is to be tried out
 
 INDEXES: dict[str, Sequence[IndexModel]] = {
     "server": [],
@@ -132,7 +133,7 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
         ),
         by(("roomId", UP), ("replyTo.id", UP), ("seq", UP), partialFilterExpression={"replyTo.id": STRING}),
         by(("roomId", UP), ("seq", UP), name="pinned", partialFilterExpression={"pinned": True}),
-        by(("mentions", UP), ("roomId", UP), ("seq", UP)),
+        by(*MENTIONS),
         # The words as they are: no language's endings and stop words, in which others would not be found.
         by(("roomId", UP), ("content", TEXT), default_language="none", language_override="-"),
     ],

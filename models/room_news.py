@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 from core.events import OWN_READ, ROOM_MOVED, Event, announce, control, room_channel, user_channel
 from core.tasks import apart
 from models.base import Document, Ground
+from models.indexes import MENTIONS
 from models.room_views import RoomViews, own
 
 PAUSE_SECONDS = 0.2  # between two words of one room's unread messages: processes count once a second
+_NEAR = 500  # messages between those who are counted for together
 MOST_RECEIPTS = 500  # members; in larger rooms every reader's every step would reach every other one
 
 
@@ -103,11 +105,17 @@ class RoomNews:
         return [self._counts(room, shown, m["userId"]) for m, shown in zip(members, counted, strict=True)]
 
     async def _mentioned(self, room_id: str, members: Sequence[Document]) -> dict[str, int]:
-        """Count for many members at once the unread messages that mention them."""
+        """Count for many members at once the unread messages that mention them.
+
+        Most are nearly up to date and asked for together. Who is far behind is asked for alone: with one for all,
+        somebody who never reads a room would make each of these counts read the mentions of everybody since ever.
+        """
         read = {m["userId"]: m["lastReadSeq"] for m in members}
-        query = {"mentions": {"$in": list(read)}, "roomId": room_id, "seq": {"$gt": min(read.values())}}
+        near = {who: seq for who, seq in read.items() if seq >= max(read.values()) - _NEAR}
+        asked = [(list(near), min(near.values()))] + [([who], seq) for who, seq in read.items() if who not in near]
+        query = {"$or": [{"mentions": {"$in": who}, "roomId": room_id, "seq": {"$gt": seq}} for who, seq in asked]}
         counts = dict.fromkeys(read, 0)
-        for message in await self._messages.find(query, projection={"mentions": 1, "seq": 1}):
+        for message in await self._messages.find(query, projection={"mentions": 1, "seq": 1}, hint=MENTIONS):
             for user_id in message["mentions"]:
                 if user_id in read and message["seq"] > read[user_id]:
                     counts[user_id] += 1
