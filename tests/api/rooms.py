@@ -45,3 +45,10 @@ async def history(api, person, room="general", query=""):
 def contents(page):
     """Return what the messages of a page say; None for tombstones."""
     return [message.get("content") for message in page["items"]]
+
+
+async def names(api, person, query=""):
+    """Return the names of the rooms that a list has."""
+    reply = await api.get(f"/api/rooms{query}", as_=person)
+    assert reply.status == 200, reply.body
+    return [room["name"] for room in reply.json["items"]]

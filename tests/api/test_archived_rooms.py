@@ -49,3 +49,22 @@ async def test_what_was_read_is_noted_there_too(api, ana, ben, archive):
     read = await api.post(f"/api/rooms/{room['id']}/read", {"seq": 2}, as_=ana)
 
     assert (read.status, read.json["lastReadSeq"], read.json["unread"]) == (200, 2, 0)
+
+
+async def test_an_archived_room_is_read_only(api, ana, ben):
+    room = await make_room(api, ana)
+    message = await say(api, ana, room=room)
+    path = f"/api/rooms/{room['id']}"
+    assert (await api.patch(path, {"archived": True}, as_=ana)).json["archived"] is True
+
+    for method, address, body in (
+        ("POST", "/api/messages", {"room": room["id"], "content": "x"}),
+        ("PATCH", f"/api/messages/{message['id']}", {"content": "x"}),
+        ("PUT", f"/api/messages/{message['id']}/pin", None),
+        ("PUT", f"/api/messages/{message['id']}/reactions/%E2%9C%85", None),
+    ):
+        assert (await api.ask(method, address, body, ana)).status == 409
+    assert (await api.post(f"{path}/join", as_=ben)).status == 409
+    assert contents(await history(api, ben, room)) == ["Hello"]
+    await api.patch(path, {"archived": False}, as_=ana)
+    await say(api, ana, room=room)

@@ -1,4 +1,6 @@
-"""Direct rooms of several people, and of people whose accounts have ended."""
+"""Direct rooms: one for the same people, closed to others, and outliving accounts."""
+
+import asyncio
 
 import pytest
 
@@ -50,3 +52,44 @@ async def test_a_direct_room_is_found_again_when_the_other_account_has_ended(api
 
     assert (found.status, found.json["id"]) == (200, room["id"])
     await say(api, ana, "Are you there?", room=room)
+
+
+async def test_the_same_people_have_one_direct_room(api, ana, ben):
+    first = await api.post("/api/rooms", {"type": "direct", "memberIds": [ben.id]}, as_=ana)
+    again = await api.post("/api/rooms", {"type": "direct", "memberIds": [ana.id]}, as_=ben)
+
+    assert (first.status, again.status) == (201, 200)
+    assert first.json["id"] == again.json["id"]
+    assert (first.json["name"], first.json["memberCount"], first.json["myRole"]) == (None, 2, "member")
+    assert {member["id"] for member in first.json["members"]} == {ana.id, ben.id}
+    message = await say(api, ben, room=first.json)
+    assert (message["room"], message["roomId"]) == (None, first.json["id"])
+
+
+async def test_a_direct_room_is_made_once_by_both_at_once(api, ana, ben):
+    asks = [(ana, ben), (ben, ana)] * 3
+    replies = await asyncio.gather(
+        *(api.post("/api/rooms", {"type": "direct", "memberIds": [b.id]}, as_=a) for a, b in asks)
+    )
+
+    assert sorted(reply.status for reply in replies) == [200] * 5 + [201]
+    assert len({reply.json["id"] for reply in replies}) == 1
+
+
+async def test_nobody_joins_leaves_or_changes_a_direct_room(api, admin, ana, ben):
+    room = await make_room(api, ana, kind="direct", members=[ben])
+    path = f"/api/rooms/{room['id']}"
+
+    assert (await api.get(path, as_=admin)).status == 404
+    assert (await api.post(f"{path}/join", as_=admin)).status == 404
+    assert (await api.post(f"{path}/leave", as_=ana)).status == 409
+    assert (await api.put(f"{path}/members/{admin.id}", {}, as_=ana)).status == 409
+    assert (await api.delete(f"{path}/members/{ben.id}", as_=ana)).status in {403, 409}
+    assert (await api.patch(path, {"title": "x"}, as_=ana)).status == 409
+    assert (await api.delete(path, as_=ana)).status == 409
+
+
+async def test_a_direct_room_is_between_two_people_or_more(api, ana):
+    for members in ([], [ana.id]):
+        reply = await api.post("/api/rooms", {"type": "direct", "memberIds": members}, as_=ana)
+        assert (reply.status, reply.json["errors"][0]["path"]) == (422, "memberIds")
