@@ -12,7 +12,7 @@ import sys
 import uvloop
 from dotenv import dotenv_values
 
-from core import breaker, logs
+from core import breaker, garbage, logs
 from core.clock import Clock
 from core.errors import Problem
 from core.limits import Limits
@@ -109,6 +109,7 @@ async def serve(settings: Settings, _asked: argparse.Namespace) -> None:
     """Run until SIGINT or SIGTERM."""
     marquee = Marquee(settings)
     await marquee.start()
+    garbage.settle(marquee.metrics)
     print(f"Marquee is on http://{settings.host}:{marquee.port}", flush=True)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

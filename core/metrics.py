@@ -66,6 +66,13 @@ class Metrics:
         self.loop_lag_seconds = Histogram(
             "marquee_loop_lag_seconds", "How late the event loop runs a due callback.", buckets=_FAST, registry=r
         )
+        self.gc_pause_seconds = Histogram(
+            "marquee_gc_pause_seconds",
+            "How long the collector of cyclic garbage held the process.",
+            ["generation"],
+            buckets=_FAST,
+            registry=r,
+        )
         # jobs
         self.job_runs = Counter("marquee_job_runs_total", "Job runs by outcome.", ["job", "outcome"], registry=r)
         self.job_seconds = Histogram("marquee_job_seconds", "Job durations.", ["job"], buckets=_SLOW, registry=r)
