@@ -112,6 +112,8 @@ def _typed(rule: Mapping[str, Any]) -> Read:
         return _mapping(_field(rule["keysrules"]), _field(rule["valuesrules"]), rule.get("maxlength", 10**6))
     if kind == "list" and rule.get("check_with") == "unique" and rule.get("schema", {}).get("type") == "string":
         return _distinct(_field(rule["schema"]), rule.get("minlength", 0), rule.get("maxlength", 10**6))
+    if kind == "list" and "check_with" not in rule and rule.get("schema", {}).get("type") == "dict":
+        return _list(_field(rule["schema"]), rule.get("minlength", 0), rule.get("maxlength", 10**6))
     raise ValueError(f"{kind} is not known here")
 
 
@@ -158,11 +160,20 @@ def _boolean(value: Any) -> bool:
     raise _NotPlain
 
 
-def _distinct(item: Read, low: int, high: int) -> Read:
+def _list(item: Read, low: int, high: int) -> Read:
     def read(value: Any) -> list[Any]:
         if type(value) is not list or not low <= len(value) <= high:
             raise _NotPlain
-        found = [item(each) for each in value]
+        return [item(each) for each in value]
+
+    return read
+
+
+def _distinct(item: Read, low: int, high: int) -> Read:
+    read_list = _list(item, low, high)
+
+    def read(value: Any) -> list[Any]:
+        found: list[Any] = read_list(value)
         if len(set(found)) != len(found):
             raise _NotPlain
         return found

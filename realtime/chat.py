@@ -11,7 +11,7 @@ from core.chat_resources import MESSAGE, ROOM
 from core.errors import Forbidden, Unauthenticated
 from core.events import OWN_READ, announce, room_channel, user_channel
 from core.permissions import Actor
-from core.validation import Json, check
+from core.validation import Json
 from models.stores import Stores
 from realtime import frames
 from realtime.codes import Close
@@ -182,9 +182,10 @@ class ChatEndpoint(Endpoint):
 
 def read_subscribe(data: Json) -> Json:
     """Return the frame's data in its form for many rooms; one room may be given without a list."""
-    if "rooms" in data:
-        return check(data, bodies.SUBSCRIBE, what="data")
-    return {"rooms": [check(data, bodies.ONE_ROOM, what="data")]}
+    return _read_rooms(data) if "rooms" in data else {"rooms": [_read_room(data)]}
+
+
+_read_rooms, _read_room = quick.reader(bodies.SUBSCRIBE), quick.reader(bodies.ONE_ROOM)
 
 
 def _actor(connection: Connection) -> Actor:

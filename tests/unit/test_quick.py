@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import quick
-from core.chat_bodies import SEND_FRAME
+from core.chat_bodies import SEND_FRAME, SUBSCRIBE
 from core.errors import Invalid
 from core.reports import HEARTBEAT
 from core.validation import TIMEZONE, USERNAME, check, choice, ident, moment, text, whole
@@ -84,6 +84,34 @@ def test_it_reads_messages_as_the_strict_validator_does(data):
         return check(given, SEND_FRAME, what="data")
 
     assert outcome(quick.reader(SEND_FRAME), data) == outcome(strictly, data)
+
+
+rooms = st.lists(
+    st.one_of(odd, st.fixed_dictionaries({}, optional={"room": odd, "after": odd, "epoch": odd, "more": odd})),
+    max_size=3,
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.fixed_dictionaries({}, optional={"rooms": st.one_of(odd, rooms), "more": odd}))
+def test_it_reads_lists_of_objects_as_the_strict_validator_does(data):
+    def strictly(given):
+        return check(given, SUBSCRIBE, what="data")
+
+    assert outcome(quick.reader(SUBSCRIBE), data) == outcome(strictly, data)
+
+
+def test_a_good_list_of_objects_never_needs_the_strict_one(monkeypatch):
+    monkeypatch.setattr(quick, "check", None)
+    good = {"rooms": [{"room": "general", "after": 7, "epoch": "e"}, {"room": "lobby"}]}
+
+    assert quick.reader(SUBSCRIBE)(good) == good
+
+
+@pytest.mark.parametrize("rooms", [[], [{"room": "general"}] * 101])
+def test_a_list_of_objects_is_neither_too_short_nor_too_long(rooms):
+    with pytest.raises(Invalid):
+        quick.reader(SUBSCRIBE)({"rooms": rooms})
 
 
 def test_a_list_that_is_not_given_is_a_fresh_one_each_time():
