@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from functools import cache
 from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
@@ -11,6 +12,7 @@ from tornado.web import Application, RequestHandler
 
 from core.errors import Malformed
 from core.settings import Settings, SettingsError
+from core.validation import Json
 from handlers import (
     auth,
     display,
@@ -57,11 +59,17 @@ def api_routes() -> list[Route]:
     return [route for module in MODULES for route in module.routes]
 
 
+@cache
+def description() -> Json:
+    """Return the API's description, made once in a process. Raises ValueError where declarations contradict."""
+    return openapi.document(api_routes())
+
+
 def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], dict[str, Any]]]) -> Application:
     """Return the application. Raises TypeError where a method lacks its declaration."""
     routes = api_routes()
     refuse_undeclared(routes, RequestHandler.get)
-    told = openapi.document(routes)
+    told = description()
     specs = [URLSpec(compile_route(route), handler, {"edge": edge, "route": route}) for route, handler in routes]
     specs.append(URLSpec(r"/docs/?", docs.DocsHandler, {"edge": edge, "route": "/docs"}))
     specs += [URLSpec(pattern, handler, given) for pattern, handler, given in sockets]
@@ -75,7 +83,7 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
         default_handler_args={"edge": edge, "route": "(none)"},
         settings=settings,
         openapi=told,
-        docs=docs.page(told, [(pattern, given["endpoint"]) for pattern, _, given in sockets]),
+        docs=docs.Page(told, [(pattern, given["endpoint"]) for pattern, _, given in sockets]),
         log_function=_no_log,
         compress_response=False,
     )

@@ -8,7 +8,7 @@ import orjson
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from handlers import application, openapi
+from handlers import application
 
 PROBLEM = "application/problem+json"
 
@@ -16,7 +16,7 @@ PROBLEM = "application/problem+json"
 @cache
 def document():
     """The API's description, as the server tells it."""
-    return orjson.loads(orjson.dumps(openapi.document(application.api_routes())))
+    return orjson.loads(orjson.dumps(application.description()))
 
 
 @cache
