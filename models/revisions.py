@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from core.events import Event, announce, screen_channel, workspace_channel
 from core.shared import Shared
 from models.base import Document, Ground, Query
-from models.playback import revision
+from models.playback import content
 
 # What `wanted` and `refresh` read of a screen, and no more: thousands are read at a time.
 SCREEN_FIELDS = ("workspaceId", "orientation", "volume", "timezone", "tags", "playlistId")
@@ -20,6 +20,8 @@ _STORED = dict.fromkeys((*SCREEN_FIELDS, "revision", "appliedRevision"), 1)
 _BATCH = 500
 # A lost race is repaired by reading again; who loses five times leaves the rest to the winner and the job.
 _ROUNDS = 5
+
+Stale = tuple[Document, str]  # a screen as it is stored, and the revision that it should have
 
 
 class Revisions:
@@ -38,7 +40,9 @@ class Revisions:
             self._digests({s["playlistId"] for s in screens if s["playlistId"]}),
             self.running({s["workspaceId"] for s in screens}),
         )
-        return [revision(s, playlists.get(s["playlistId"]), emergencies.get(s["workspaceId"], ())) for s in screens]
+        shown = [content(s, playlists.get(s["playlistId"]), emergencies.get(s["workspaceId"], ())) for s in screens]
+        hashed = {each: each.revision for each in set(shown)}  # thousands of screens, and most show the same
+        return [hashed[each] for each in shown]
 
     async def _digests(self, ids: set[str]) -> dict[str, Document]:
         found = await self._playlists.find({"_id": {"$in": list(ids)}}, projection={"digest": 1}) if ids else []
@@ -64,18 +68,20 @@ class Revisions:
     async def refresh(self, query: Query) -> int:
         """Bring the stored revision of all screens of `query` up to date; return how many it changed.
 
+        First each changed screen hears `manifest.changed`: what it fetches then is read from the documents. Only when
+        all have heard, the revisions are written, which takes most of the time, and the dashboards hear `screen.sync`.
+
         A revision is written only over the one that was read with the screen, so an older reading
-        never replaces a newer one; what lost such a race is read again. Each changed screen hears
-        `manifest.changed`; when all have, the dashboards hear `screen.sync`.
+        never replaces a newer one; what lost such a race is read again.
         """
         changed, told = 0, []
         try:
             for _ in range(_ROUNDS):
                 raced = 0
-                async for batch in self._batches(query):
-                    new, wrote = await self._refresh(batch)
-                    told += [_sync(screen, revision) for screen, revision in new]
-                    changed, raced = changed + wrote, raced + len(new) - wrote
+                for stale in [await self._announce(batch) async for batch in self._batches(query)]:
+                    wrote = await self._write_all(stale)
+                    told += [_sync(screen, revision) for screen, revision in stale]
+                    changed, raced = changed + wrote, raced + len(stale) - wrote
                 if not raced:
                     break
         finally:
@@ -93,27 +99,30 @@ class Revisions:
         if batch:
             yield batch
 
-    async def _refresh(self, screens: Sequence[Document]) -> tuple[list[tuple[Document, str]], int]:
-        """Return those of `screens` that want another revision, with it, and how many nobody else changed first."""
-        groups: dict[tuple[str, str], list[Document]] = {}
-        for screen, new in zip(screens, await self.wanted(screens), strict=True):
-            if screen["revision"] != new:
-                groups.setdefault((screen["revision"], new), []).append(screen)
-        wrote = sum(await asyncio.gather(*(self._write(old, new, group) for (old, new), group in groups.items())))
-        changed = [(screen, new) for (_, new), group in groups.items() for screen in group]
-        if changed:
+    async def _announce(self, screens: Sequence[Document]) -> list[Stale]:
+        """Tell those of `screens` that want another revision, and return them with it."""
+        wanted = zip(screens, await self.wanted(screens), strict=True)
+        stale = [(screen, new) for screen, new in wanted if screen["revision"] != new]
+        if stale:
             await self._events.publish(
                 [
                     announce("manifest.changed", screen_channel(screen["_id"]), {"revision": new})
-                    for screen, new in changed
+                    for screen, new in stale
                 ]
             )
-        return changed, wrote
+        return stale
 
-    async def _write(self, old: str, new: str, screens: Sequence[Document]) -> int:
+    async def _write_all(self, stale: Sequence[Stale]) -> int:
+        """Write the new revisions; return how many nobody else changed first."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for screen, new in stale:
+            groups.setdefault((screen["revision"], new), []).append(screen["_id"])
+        return sum(await asyncio.gather(*(self._write(old, new, ids) for (old, new), ids in groups.items())))
+
+    async def _write(self, old: str, new: str, screen_ids: Sequence[str]) -> int:
         """Write `new` over `old`. One operation for all that share both: most do, with their playlist."""
         return await self._screens.update_all(
-            {"_id": {"$in": [screen["_id"] for screen in screens]}, "revision": old},
+            {"_id": {"$in": screen_ids}, "revision": old},
             [{"$set": {"revision": new, "inSync": {"$eq": ["$appliedRevision", new]}}}],
         )
 

@@ -99,6 +99,26 @@ async def test_a_change_of_items_reaches_every_screen_that_shows_them(api, edito
     assert heard[0].type == "manifest.changed"
 
 
+async def test_screens_hear_first_and_dashboards_when_it_is_written(api, marquee, editor, workspace, stock):
+    made = await make_playlist(api, editor, workspace, await stock.media("a"))
+    screen, told_of, publish = await stock.screen(playlistId=made["id"]), {}, marquee.node.publish
+    before = (await stock.stored(screen))["revision"]
+
+    async def with_what_is_stored(events):
+        told_of.update({event.type: (await stock.stored(screen))["revision"] for event in events})
+        await publish(events)
+
+    marquee.node.publish = with_what_is_stored
+    await api.put(f"{PLAYLISTS}/{made['id']}/items", {"items": [item(await stock.media("b"))]}, as_=editor)
+    after = (await stock.stored(screen))["revision"]
+
+    assert before != after
+    assert {name: told_of[name] for name in ("manifest.changed", "screen.sync")} == {
+        "manifest.changed": before,
+        "screen.sync": after,
+    }
+
+
 async def test_the_same_items_again_push_nothing(api, editor, workspace, stock, heard):
     media = await stock.media()
     made = await make_playlist(api, editor, workspace, media)
