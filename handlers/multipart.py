@@ -69,7 +69,7 @@ class Upload:
             raise Invalid.field(_clean(e.part_name)[:100], "is not a field of this request") from e
         except Exception as e:  # the parser and the e-mail parser in it let many kinds through
             raise Malformed(detail="The multipart body could not be read.") from e
-        self._tail = (self._tail + chunk)[-TAIL:]
+        self._tail = (chunk if len(chunk) >= TAIL else self._tail + chunk)[-TAIL:]
         self._silent = self._silent + len(chunk) if self._heard() == heard else 0
         if self._silent > MAX_SILENT:
             raise Malformed(detail="The multipart body could not be read.")

@@ -55,17 +55,23 @@ class Intake:
             raise UnsupportedType(detail=f"Only {', '.join(KINDS)} are taken, whatever a file is called.")
         return self.most(kind)
 
-    async def add(self, source: Path, sha256: str, size: int, details: Details, *, by: Actor) -> tuple[Document, bool]:
-        """Make media of the file at `source`; return it and whether it is new.
+    async def place(self, sha256: str, size: int, details: Details, *, by: Actor) -> tuple[str, Document | None]:
+        """Return the workspace that an upload goes to, and the media that it has of the same content already.
 
-        The same content again in one workspace gives what is there already, unchanged. The source may be
-        moved away. Raises UnsupportedType, Invalid, TooLarge (`quota_exceeded`), StorageFull, Unavailable.
+        Raises NotFound, Forbidden, and TooLarge `quota_exceeded` where there is neither the same nor room for it.
         """
         home = await self._media.home(details.workspace_id, by=by)
-        twin = await self._media.same(home, sha256)
-        if twin is not None:
-            return twin, False
-        await self._quotas.refuse_full(home, size)
+        twin, held = await asyncio.gather(self._media.same(home, sha256), self._quotas.of(home))
+        if twin is None:
+            self._quotas.refuse_over(held["usedBytes"] + size)
+        return home, twin
+
+    async def add(self, source: Path, sha256: str, home: str, details: Details) -> tuple[Document, bool]:
+        """Make media of the file at `source` in the workspace `home`; return it and whether it is new.
+
+        What turns out to be the same content as another's gives that, unchanged. The source may be moved
+        away. Raises UnsupportedType, Invalid, TooLarge (`quota_exceeded`), StorageFull, Unavailable.
+        """
         async with self.scratch() as folder:
             probed = await self.probe(source, folder)
             if probed.type == "video" and details.duration_ms is not None:

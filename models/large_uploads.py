@@ -15,7 +15,6 @@ from models.base import Document, Duplicate, Ground, Session
 from models.intake import Details, Intake
 from models.media import Media
 from models.processing import Processing
-from models.quotas import Quotas
 from models.storage.local import problem_of
 from models.storage.sniff import HEAD_BYTES, Kind, sniff
 
@@ -34,7 +33,6 @@ class LargeUploads:
         storage: Storage,
         media: Media,
         intake: Intake,
-        quotas: Quotas,
         processing: Processing,
     ) -> None:
         self._ground = ground
@@ -43,7 +41,6 @@ class LargeUploads:
         self._may_wait = storage.name == "local"
         self._media = media
         self._intake = intake
-        self._quotas = quotas
         self._processing = processing
         self._folder = ground.settings.data_dir / "waiting"
         processing.sources["file"] = self
@@ -51,16 +48,15 @@ class LargeUploads:
     async def add(self, source: Path, sha256: str, size: int, details: Details, *, by: Actor) -> tuple[Document, bool]:
         """Make media of the file at `source`; return it (a large video is `processing`) and whether it is new.
 
-        Raises what `Intake.add` does. What is found wrong with a large video later is its `failure`.
+        The same content again in one workspace gives what is there already, unchanged. Raises what `Intake.place`
+        and `Intake.add` do. What is found wrong with a large video later is its `failure`.
         """
-        kind = await asyncio.to_thread(_kind_of, source) if size >= LARGE and self._may_wait else None
-        if kind is None or kind.type != "video":
-            return await self._intake.add(source, sha256, size, details, by=by)
-        home = await self._media.home(details.workspace_id, by=by)
-        twin = await self._media.same(home, sha256)
+        home, twin = await self._intake.place(sha256, size, details, by=by)
         if twin is not None:
             return twin, False
-        await self._quotas.refuse_full(home, size)
+        kind = await asyncio.to_thread(_kind_of, source) if size >= LARGE and self._may_wait else None
+        if kind is None or kind.type != "video":
+            return await self._intake.add(source, sha256, home, details)
         if details.duration_ms is not None:
             raise Invalid.field("durationMs", "is for images: a video plays its own length")
         media = self._processing.new(home, details.name or "Untitled", kind, size, file=source.name)

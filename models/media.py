@@ -133,7 +133,7 @@ class Media:
             made = await self._ground.transaction(write)
         except Duplicate:
             return await self._there_already(media)
-        return await self.announce("media.created", made), True
+        return await self.announce_new(made), True
 
     async def _there_already(self, media: Document) -> tuple[Document, bool]:
         own = await self._docs.get({"_id": media["_id"]}) if ids_are_seeded() else None
@@ -206,8 +206,14 @@ class Media:
 
     async def announce(self, name: str, media: Document) -> Document:
         """Announce `media` and return it as the outside sees it."""
-        dressed = await self._dressed(media)
-        await self._ground.events.publish([announce(name, workspace_channel(media["workspaceId"]), dressed)])
+        return await self._tell(name, await self._dressed(media))
+
+    async def announce_new(self, media: Document) -> Document:
+        """Announce a media that was just made, and is in no playlist yet; return it as the outside sees it."""
+        return await self._tell("media.created", self._dress(media, {}))
+
+    async def _tell(self, name: str, dressed: Document) -> Document:
+        await self._ground.events.publish([announce(name, workspace_channel(dressed["workspaceId"]), dressed)])
         return dressed
 
 

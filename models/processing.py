@@ -79,7 +79,7 @@ class Processing:
 
     async def begin(self, media: Document) -> Document:
         """Announce a media that was inserted, start to work on it, and return it as the outside sees it."""
-        shown = await self._media.announce("media.created", media)
+        shown = await self._media.announce_new(media)
         self._start(media["_id"])
         return shown
 

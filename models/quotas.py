@@ -25,14 +25,18 @@ class Quotas:
 
     async def refuse_full(self, holder_id: str, coming: int) -> None:
         """Raise TooLarge `quota_exceeded` where `coming` bytes would not fit: before the work of taking them."""
-        if (await self.of(holder_id))["usedBytes"] + coming > self._quota:
+        self.refuse_over((await self.of(holder_id))["usedBytes"] + coming)
+
+    def refuse_over(self, size: int) -> None:
+        """Raise TooLarge `quota_exceeded` where a holder of `size` bytes has too many."""
+        if size > self._quota:
             raise TooLarge("quota_exceeded", self._detail)
 
     async def take(self, holder_id: str, size: int, *, session: Session) -> None:
         """Count `size` more bytes. Raises TooLarge `quota_exceeded`."""
         held = await self._docs.change({"_id": holder_id}, {"$inc": {"bytes": size}}, session=session, upsert=True)
-        if held is not None and size > 0 and held["bytes"] > self._quota:
-            raise TooLarge("quota_exceeded", self._detail)
+        if held is not None and size > 0:
+            self.refuse_over(held["bytes"])
 
     async def give_back(self, holder_id: str, size: int, *, session: Session) -> None:
         """Count `size` fewer bytes."""

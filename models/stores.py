@@ -121,10 +121,9 @@ class Stores:
             "storage": storage,
             "media": self.media,
             "intake": self.intake,
-            "quotas": quotas,
             "processing": self.processing,
         }
-        self.tickets = Tickets(ground, **takes)
+        self.tickets = Tickets(ground, quotas=quotas, **takes)
         self.uploads = LargeUploads(ground, **takes)
         self.orphans = Orphans(ground, blobs, self.tickets, self.uploads)
         self.files = Files(
