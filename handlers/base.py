@@ -15,7 +15,6 @@ import structlog
 from core import errors
 from core.deadline import ANSWER_SECONDS, answer_due
 from core.limits import Window, client_of
-from core.shapes import Shape
 from core.validation import Json
 from handlers import requests
 from handlers.endpoint import Answer, Declaration, ListOf, declared
@@ -23,7 +22,7 @@ from handlers.gateway import BaseHandler, Edge, NotFoundHandler, encode
 from models.paging import Listing, Page
 from models.stores import Stores
 
-__all__ = ["ApiHandler", "BaseHandler", "Edge", "NotFoundHandler", "asked", "encode", "render"]
+__all__ = ["ApiHandler", "BaseHandler", "Edge", "NotFoundHandler", "asked", "encode"]
 
 
 class ApiHandler(BaseHandler):
@@ -165,12 +164,14 @@ class ApiHandler(BaseHandler):
         extra = dict(answer.headers)
         if answer.document is None or declaration.returns is None or status == 304:
             return status, extra, b""
-        document = render(declaration.returns, answer.document)
+        extra.setdefault("Content-Type", declaration.content_type)
+        if isinstance(declaration.returns, ListOf):
+            return status, extra, listed(declaration.returns, answer.document)
+        document = declaration.returns.render(answer.document)
         if "version" in document and "id" in document:
             extra.setdefault("ETag", f'"{document["version"]}"')
         if declaration.location and status in {200, 201, 202}:
             extra.setdefault("Location", declaration.location.format_map({**self.path_kwargs, **document}))
-        extra.setdefault("Content-Type", declaration.content_type)
         return status, extra, encode(document)
 
     def _write(self, status: int, extra: Mapping[str, str], content: bytes) -> None:
@@ -191,13 +192,16 @@ class ApiHandler(BaseHandler):
         await cast(Any, self).get(**path)
 
 
-def render(shape: Shape | ListOf, document: Any) -> Json:
-    """Put a document, or a page of them, through its allow-list."""
-    if isinstance(shape, Shape):
-        return shape.render(document)
-    page = cast(Page, document)
-    listed: Json = {"items": [shape.shape.render(item) for item in page.items], "next": page.next}
-    return listed if page.total is None else listed | {"total": page.total}
+def listed(of: ListOf, page: Page) -> bytes:
+    """Put a page's documents through their allow-list and return the JSON of it all.
+
+    Where several were given the same page, the first one's answer is made and the others' is the same.
+    """
+    content = page.made.get(of)
+    if content is None:
+        document: Json = {"items": [of.shape.render(item) for item in page.items], "next": page.next}
+        content = page.made[of] = encode(document if page.total is None else document | {"total": page.total})
+    return content
 
 
 def asked(query: Mapping[str, Any]) -> Listing:

@@ -17,11 +17,13 @@ import orjson
 
 from core.breaker import Breaker
 from core.clock import rfc3339
+from core.gather import Gather
 from core.validation import parse_moment
 
 BUCKETS = 4  # enough to spread over a cluster's nodes; each costs a command in every pipeline
 LEASES, LIVE, PLAYING = "leases", "live", "playing"
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_MOST_ASKED = 16  # lists that are read together: 1,600 screens at most, 2 ms of Redis' time
 
 Playing = dict[str, Any]  # {"itemId", "mediaId", "startedAt"}
 
@@ -52,6 +54,7 @@ class Leases:
     def __init__(self, redis: Breaker, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
+        self._asked: Gather[Sequence[str], Mapping[str, Live]] = Gather(self._read, most=_MOST_ASKED)
 
     def _key(self, bucket: int, what: str) -> str:
         return f"{self._prefix}:{{beats:{bucket}}}:{what}"
@@ -87,9 +90,17 @@ class Leases:
             next(answers), next(answers)
         return before
 
-    async def read(self, screen_ids: Iterable[str]) -> dict[str, Live]:
-        """Return what is known of these screens; those that never beat are not in it."""
-        buckets = _spread(screen_ids)
+    async def read(self, screen_ids: Sequence[str]) -> Mapping[str, Live]:
+        """Return what is known of these screens; those that never beat are not in it.
+
+        Those who ask while others are answered are asked for together: what they get, which may have screens of the
+        others too, was read after they asked.
+        """
+        return await self._asked.add(screen_ids) if screen_ids else {}
+
+    async def _read(self, asked: Sequence[Sequence[str]]) -> list[Mapping[str, Live]]:
+        """Return what is known of all the screens that are asked for, once for each question."""
+        buckets = _spread(dict.fromkeys(one for screen_ids in asked for one in screen_ids))
 
         async def work(client: Any) -> list[Any]:
             pipe = client.pipeline(transaction=False)
@@ -98,13 +109,13 @@ class Leases:
                 pipe.hmget(self._key(bucket, PLAYING), ids)
             return list(await pipe.execute())
 
-        answers = iter(await self._redis.run(work) if buckets else [])
+        answers = iter(await self._redis.run(work))
         found: dict[str, Live] = {}
         for _, ids in buckets:
             for one, live, playing in zip(ids, next(answers), next(answers), strict=True):
                 if live is not None:
                     found[one] = _live(live, playing)
-        return found
+        return [found] * len(asked)
 
     async def everything(self, since: datetime) -> dict[str, Live]:
         """Return all that is known of screens that have beaten after `since`."""

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -29,11 +29,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list: documents, the cursor of the next page or None, and how many there are in all."""
+    """One page of a list: documents, the cursor of the next page or None, and how many there are in all.
+
+    Several who ask together may be given the same page: it is only read. `made` is what was made of it, by whoever
+    made it, so that the others need not (handlers/base.py).
+    """
 
     items: list[Document]
     next: str | None
     total: int | None
+    made: dict[object, bytes] = field(default_factory=dict, repr=False, compare=False)
 
 
 async def page(

@@ -15,6 +15,7 @@ from core.clock import new_id
 from core.errors import NotFound, VersionMismatch
 from core.events import announce, workspace_channel
 from core.permissions import Actor
+from core.shared import Shared
 from models.access import Access
 from models.base import Document, Ground, Query, Session
 from models.claims import claim_playlist
@@ -72,6 +73,7 @@ class Screens:
         self._manifests = manifests
         self._commands = commands
         self._statuses = statuses
+        self._lists: Shared[Page] = Shared()
 
     # --- reads ------------------------------------------------------------------------------------------------------
 
@@ -84,14 +86,21 @@ class Screens:
 
         `filters` may have `status, tag, playlistId, inSync`. The order by `lastSeenAt` is that of the last write to
         MongoDB, up to a minute old; the times shown are fresh.
+
+        Whoever asks for the same of the same workspaces at the same moment is given the same page: it is only read.
         """
         query: Document = by.scope("screens:read", workspace_id)
         query |= {name: value for name, value in filters.items() if name != "tag"}
         if asked.search:
             query |= contains(asked.search, "name", "location", "tags")
         tag = {"tags": str(filters["tag"])} if "tag" in filters else {}
-        found = await page(self._docs, query, asked, default_sort="name", exact=tag)
-        return Page(await self._dressed(found.items), found.next, found.total)
+
+        async def read() -> Page:
+            found = await page(self._docs, query, asked, default_sort="name", exact=tag)
+            return Page(await self._dressed(found.items), found.next, found.total)
+
+        # What the caller may see is in the query, so those with the same query may see the same.
+        return await self._lists.of(repr((query, tag, asked)), read)
 
     async def history(self, screen_id: str, asked: Listing, *, by: Actor) -> Page:
         """Return a page of a screen's status changes, the newest first."""
@@ -118,7 +127,7 @@ class Screens:
     async def _dressed(self, screens: Sequence[Document]) -> builtins.list[Document]:
         """Join what Redis knows better; without Redis MongoDB knows best."""
         try:
-            live = await self._leases.read(screen["_id"] for screen in screens)
+            live = await self._leases.read([screen["_id"] for screen in screens])
         except RedisAway:
             return [*screens]
         return [_with_live(screen, live.get(screen["_id"])) for screen in screens]
