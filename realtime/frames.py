@@ -52,18 +52,21 @@ def _moment(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def event(name: str, data: Mapping[str, Any], *, channel: str | None = None, offset: int | None = None) -> bytes:
+Members = Mapping[str, Any] | orjson.Fragment  # of an object, or the object as finished JSON
+
+
+def event(name: str, data: Members, *, channel: str | None = None, offset: int | None = None) -> bytes:
     """Return the JSON of an event; `offset` is left out of those that have none."""
     frame: dict[str, Any] = {"event": name}
     if channel is not None:
         frame["channel"] = channel
     if offset is not None:
         frame["offset"] = offset
-    frame["data"] = dict(data)
+    frame["data"] = data if isinstance(data, orjson.Fragment) else dict(data)
     return encode(frame)
 
 
-def event_frame(name: str, data: Mapping[str, Any], *, channel: str | None = None) -> bytes:
+def event_frame(name: str, data: Members, *, channel: str | None = None) -> bytes:
     """Return the frame of an event that one connection alone gets."""
     return text_frame(event(name, data, channel=channel))
 
