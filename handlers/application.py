@@ -1,7 +1,6 @@
 """The one gateway of routes: every handler module's `routes`, checked before the first request."""
 
 import errno
-import json
 import os
 from functools import cache
 from typing import Any, cast
@@ -10,7 +9,6 @@ from tornado.httpserver import HTTPServer
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from core.errors import Malformed
 from core.settings import Settings, SettingsError
 from core.validation import Json
 from handlers import (
@@ -33,8 +31,8 @@ from handlers import (
 )
 from handlers.base import ApiHandler, BaseHandler, Edge, NotFoundHandler
 from handlers.endpoint import compile_route, refuse_undeclared
-from handlers.headers import protection
-from handlers.requests import MAX_JSON, new_request_id
+from handlers.requests import MAX_JSON
+from handlers.stream import Stream
 
 MODULES = (
     auth,
@@ -123,28 +121,7 @@ class Server(HTTPServer):
     """Tornado's HTTP server, with problem+json where it refuses what is not HTTP."""
 
     def handle_stream(self, stream: Any, address: Any) -> None:
-        """Replace the bare 400 that Tornado writes itself, the only answer that no handler makes."""
-        write = stream.write
+        """Serve a client, by a stream of our own on its socket."""
+        sizes = {"max_buffer_size": stream.max_buffer_size, "read_chunk_size": stream.read_chunk_size}
         settings = cast(Application, self.request_callback).settings["settings"]
-
-        def write_problem(data: Any) -> Any:
-            return write(bad_request(settings) if data == b"HTTP/1.1 400 Bad Request\r\n\r\n" else data)
-
-        stream.write = write_problem
-        super().handle_stream(stream, address)
-
-
-def bad_request(settings: Settings) -> bytes:
-    """Return the whole answer to what could not be read so far that a handler had it."""
-    request_id = new_request_id()
-    body = json.dumps(Malformed(detail="This is not HTTP as this server reads it.").body(request_id)).encode()
-    lines = {
-        "Content-Type": "application/problem+json",
-        "Content-Length": str(len(body)),
-        "X-Request-Id": request_id,
-        "Cache-Control": "no-store",
-        "Connection": "close",
-        **protection(settings),
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode() + body
+        super().handle_stream(Stream(stream.socket, settings, **sizes), address)

@@ -222,6 +222,7 @@ class Connection(Outbox):
         known = code in _KNOWN_CODES
         metrics.connections_closed.labels(self.endpoint.name, str(code) if known else "other").inc()
         self.due = float("inf")
+        del self._transport  # which refers to us: so both go at once, and not when the garbage is looked for
         self._leave_lobby()
         self.shared.node.gone(self)
         actor = self.actor.id if self.actor is not None else None

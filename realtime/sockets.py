@@ -1,11 +1,9 @@
-"""The WebSocket handlers: the handshake, and a line to the connection that does the work."""
+"""The WebSocket handlers: the handshake alone. What is open is a SocketProtocol and its Connection."""
 
-from collections.abc import Awaitable
 from typing import Any, Protocol, cast
 
 import structlog
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.iostream import IOStream
+from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
@@ -14,15 +12,12 @@ from core.errors import Forbidden, Malformed, MethodNotAllowed, Problem, RateLim
 from realtime import frames
 from realtime.connection import Connection
 from realtime.endpoint import Endpoint
+from realtime.protocol import SocketProtocol
 from realtime.shared import Shared
 
 log = structlog.get_logger("marquee.socket")
 
-# Above frames.MAX_FRAME, so that a frame somewhat too large is read to its end and its sender sees 1009;
-# Tornado hangs up in the middle of what is larger than this.
-_MOST_READ = 4 * frames.MAX_FRAME
 _RETRY_SECONDS = 5.0
-_NO_HEADERS = HTTPHeaders()
 
 
 class Door(Protocol):
@@ -42,9 +37,10 @@ class Door(Protocol):
 
 
 class SocketHandler(WebSocketHandler):
-    """One socket address. Routes give it the process's `Shared`, the `Endpoint` and the `Door`."""
+    """One socket address. Routes give it the process's `Shared`, the `Endpoint` and the `Door`.
 
-    connection: Connection | None = None
+    It ends with the handshake: nothing that lives on refers to it (realtime/protocol.py), it to nothing in a circle.
+    """
 
     def initialize(self, shared: Shared, endpoint: Endpoint, door: Door) -> None:
         """Keep what the route was made with (Tornado calls this first)."""
@@ -73,65 +69,32 @@ class SocketHandler(WebSocketHandler):
             told = "Too many sockets of this address wait to be authenticated."
             raise RateLimited(_RETRY_SECONDS, told, policy="sockets")
 
+    def get_websocket_protocol(self) -> SocketProtocol:
+        """Return our own protocol; `prepare` has looked at the version."""
+        return SocketProtocol(self)
+
     async def open(self, *_args: str, **_kwargs: str) -> None:
-        """Hand the stream to a connection."""
-        protocol = cast(Any, self.ws_connection)
+        """Hand the open socket to a connection."""
+        protocol = cast(SocketProtocol, self.ws_connection)
         token = self._door.token(self.request)
-        self.connection = Connection(
+        connection = Connection(
             self._shared,
             self._endpoint,
-            self,
+            protocol,
             protocol.stream,
             ip=self._ip,
             user_agent=self.request.headers.get("User-Agent", "")[:500],
         )
-        # Tornado keeps the handshake for as long as the socket lives: 2 KB that nobody reads again.
-        self.request.headers.clear()
-        self._headers = _NO_HEADERS
-        self._say("socket.opened", connection=self.connection.id)
-        await self.connection.opened(token)
+        protocol.serve(connection)
+        self._say("socket.opened", connection=connection.id)
+        await connection.opened(token)
 
-    def _detach_stream(self) -> IOStream:
-        """Take the stream without Tornado's seven reminders on the instance, which cost 1.5 KB a socket."""
-        return self.detach()
-
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """Give a frame to the connection; Tornado reads the next one when the awaitable is done."""
-        return self.connection.received(message) if self.connection is not None else None
-
-    def on_ping(self, data: bytes) -> None:
-        """Note a sign of life."""
-        self._heard()
-
-    def on_pong(self, data: bytes) -> None:
-        """Note a sign of life."""
-        self._heard()
-
-    def on_close(self) -> None:
-        """Tell the connection that it is over."""
-        if self.connection is not None:
-            self.connection.lost(self.close_code)
-
-    def _heard(self) -> None:
-        if self.connection is not None:
-            self.connection.heard()
+    def _break_cycles(self) -> None:
+        """Let go of the templates' names, which refer back here: now, and not at the socket's end as Tornado would."""
+        RequestHandler._break_cycles(self)
 
     def _say(self, event: str, **facts: Any) -> None:
         log.info(event, endpoint=self._endpoint.name, ip=self._ip, request_id=self._request_id, **facts)
-
-    @property
-    def ping_interval(self) -> float:
-        """Nothing: the node pings, without a task for each connection."""
-        return 0
-
-    @property
-    def max_message_size(self) -> int:
-        """Where Tornado hangs up; the contract's own limit is kept by the connection."""
-        return _MOST_READ
-
-    def get_compression_options(self) -> None:
-        """No compression: 13 KB a connection against 160-190 KB (design, section 4)."""
-        return
 
     def check_origin(self, origin: str) -> bool:
         """Say yes: `prepare` has looked at it."""
