@@ -21,8 +21,8 @@ MOST_MESSAGES = 200  # in one reply, over all its rooms
 MOST_BYTES = 262_144
 _ID = re.compile(r"[0-9a-f]{24}")
 _MOST_NAMES = 1000
-# Frames. When thousands come back the stores are asked in turns, and no turn of the loop is longer than it takes to make
-# so many replies (60 KB and 0.12 ms each): requests are served in between.
+# Frames. When thousands come back the stores are asked in turns, and a turn of the loop is no longer than it takes to
+# make so many replies (60 KB and 0.12 ms each): requests are served in between.
 _AT_ONCE = 32
 _TRIES = 5
 _PAUSE_SECONDS = 0.05
