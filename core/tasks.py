@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from core.errors import Unavailable
+
 log = structlog.get_logger("marquee.tasks")
 
 T = TypeVar("T")
@@ -22,8 +24,11 @@ def apart(work: Coroutine[Any, Any, T], *, name: str | None = None) -> "asyncio.
 
 
 async def logged(work: Coroutine[Any, Any, Any]) -> None:
-    """Await `work`; a failure is logged and goes no further."""
+    """Await `work`; a failure is logged and goes no further: an outage in one line, a defect with its traceback."""
+    name = getattr(work, "__qualname__", "")
     try:
         await work
+    except Unavailable as e:
+        log.warning("task.failed", task=name, error=e.code)
     except Exception:
-        log.exception("task.failed", task=getattr(work, "__qualname__", ""))
+        log.exception("task.failed", task=name)

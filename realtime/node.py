@@ -294,4 +294,4 @@ class Node:
         await self.presence.renew()
         here = {c.actor.id for c in self.hub if c.actor is not None and c.actor.kind == "user"}
         if here and self._seen is not None:
-            await self._seen(sorted(here))
+            await logged(self._seen(sorted(here)))

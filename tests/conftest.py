@@ -13,6 +13,7 @@ import pymongo
 import pytest
 import redis
 import uvloop
+from structlog.testing import capture_logs
 from tornado.ioloop import IOLoop
 
 from core import logs
@@ -38,6 +39,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def _logs():
+    logs.configure("console", "error")
+
+
+@pytest.fixture
+def lines():
+    """What is logged, as dicts."""
+    logs.configure("console", "info")
+    with capture_logs() as captured:
+        yield captured
     logs.configure("console", "error")
 
 

@@ -2,9 +2,7 @@ import asyncio
 import time
 
 import pytest
-from structlog.testing import capture_logs
 
-from core import logs
 from core.breaker import connect
 from core.metrics import Metrics
 from jobs.leader import Leader
@@ -36,15 +34,6 @@ def own_redis(tmp_path):
     yield process
     process.thaw_if_alive()
     process.kill()
-
-
-@pytest.fixture
-def lines():
-    """What is logged, as dicts."""
-    logs.configure("console", "info")
-    with capture_logs() as captured:
-        yield captured
-    logs.configure("console", "error")
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ import pytest
 
 from core.breaker import Breaker, connect
 from core.clock import Clock
+from core.errors import Unavailable
 from core.metrics import Metrics
+from realtime import node
 from realtime.presence import Lease, MemoryPresence, RedisPresence
+from tests.realtime.chatting import enter
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -16,6 +19,13 @@ def presence(request, clients, store_urls, settings):
         return MemoryPresence(lease_seconds=0.4)
     breaker = Breaker(clients(store_urls.redis), Clock())
     return RedisPresence(breaker, settings.redis_prefix, Metrics(), lease_seconds=0.4)
+
+
+@pytest.fixture
+def brisk(servers, monkeypatch):
+    """A server that renews leases all the time."""
+    monkeypatch.setattr(node, "RENEW_SECONDS", 0.05)
+    return servers()
 
 
 async def test_a_user_is_here_while_a_connection_holds_a_lease(presence):
@@ -116,3 +126,23 @@ async def test_without_redis_a_process_answers_with_what_it_knows(own_redis):
     await presence.renew()
     assert await presence.everyone() == {"ann": "online"}
     await client.aclose()
+
+
+async def test_an_outage_of_mongodb_ends_no_renewal_and_leaves_no_traceback(brisk, ana, lines):
+    tried, again = [], asyncio.Event()
+
+    async def away(user_ids):
+        tried.append(user_ids)
+        if len(tried) > 1:
+            again.set()
+        raise Unavailable
+
+    brisk.node.on_seen(away)
+    chat = await enter(brisk.port, ana)
+    async with asyncio.timeout(30):
+        await again.wait()
+    chat.close()
+
+    assert tried[:2] == [[ana.id]] * 2
+    assert ("task.failed", "warning") in {(line["event"], line["log_level"]) for line in lines}
+    assert not [line for line in lines if line["log_level"] == "error"]
