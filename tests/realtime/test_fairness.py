@@ -1,12 +1,14 @@
 """When many come at once they are served in turns, and everybody else in between. Counted in turns of the loop."""
 
 import asyncio
+import socket
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from core.settings import Rate
+from handlers import application
 from realtime import presence_news, subscribing
 from tests.api.rooms import say
 from tests.realtime.chatting import enter, subscribed
@@ -83,3 +85,25 @@ async def test_who_is_told_of_many_leaves_turns_to_others(api, marquee, ana, ben
     assert Counter(turns_of).most_common(1)[0][1] == 1
     for chat in chats:
         chat.close()
+
+
+async def test_who_connects_in_a_crowd_is_let_in_a_few_at_a_time(marquee, monkeypatch):
+    served, turns_of = marquee.http.handle_stream, []
+    lines = [socket.create_connection(("127.0.0.1", marquee.port)) for _ in range(5 * application.MOST_ACCEPTED)]
+    for line in lines:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: crowd\r\n\r\n")
+
+    with Turns() as turns:
+
+        def noted(stream, address):
+            turns_of.append(turns.number)
+            return served(stream, address)
+
+        monkeypatch.setattr(marquee.http, "handle_stream", noted)
+        heard = [await asyncio.to_thread(line.recv, 15) for line in lines]
+
+    assert heard == [b"HTTP/1.1 200 OK"] * len(lines)
+    assert len(turns_of) == len(lines)
+    assert Counter(turns_of).most_common(1)[0][1] <= application.MOST_ACCEPTED
+    for line in lines:
+        line.close()
