@@ -78,7 +78,8 @@ async def test_content_that_a_dead_process_stored_is_removed_and_media_stay(api,
     media = (await upload(api, samples.image_bytes(), owner)).json
     orphan, key = tmp_path / "orphan", f"{'ab' * 32}.png"
     orphan.write_bytes(b"content")
-    await marquee.stores.blobs.holding(key).__aenter__()  # and the process dies before it writes its document
+    dead = marquee.stores.blobs.holding(key)  # kept, or Python would end the block and let the content go
+    await dead.__aenter__()  # and the process dies before it writes its document
     await marquee.stores.media._storage.put(orphan, key)
 
     clock.advance(hours=2)
@@ -86,6 +87,7 @@ async def test_content_that_a_dead_process_stored_is_removed_and_media_stay(api,
 
     files = {path.name for path in (marquee.settings.data_dir / "media").rglob("*") if path.is_file()}
     assert files == {f"{media['sha256']}.jpg", f"{media['sha256']}.webp"}
+    await dead.__aexit__(None, None, None)
 
 
 async def test_what_cut_off_uploads_left_is_removed_when_it_is_old(marquee):
