@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ _SECRET_LOOKS = re.compile(
     | (?<=://)[^\s/@"']+(?=@)""",
     re.VERBOSE,
 )
+_SECRET_SIGNS = ("eyJ", "sig=", "signature=", "earer ", "://")  # one of them is in or before all that looks so
 
 
 def configure(log_format: str, level: str) -> None:
@@ -64,11 +66,18 @@ def _configure_others(first: list[Any], ends: list[Any], threshold: int) -> None
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank every value whose key sounds like a secret."""
     for key in event:
-        if any(word in key.lower() for word in _SECRET_KEYS):
+        if _sounds_secret(key):
             event[key] = HIDDEN
     return event
 
 
+@lru_cache(1024)
+def _sounds_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_KEYS)
+
+
 def blank_secrets(_logger: Any, _method: str, line: str) -> str:
     """Blank what looks like a secret in a finished line, tracebacks and quoted addresses included."""
+    if not any(sign in line for sign in _SECRET_SIGNS):
+        return line  # as nearly all are: looking for the signs first takes 1 us, for the pattern 8
     return _SECRET_LOOKS.sub(HIDDEN, line)

@@ -5,7 +5,6 @@ names, rule 4 of the design; only `_id` becomes `id`), and describes them for Op
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
 from typing import Any
 
 Json = dict[str, Any]
@@ -28,23 +27,24 @@ class Field:
         self.shape = shape
 
 
-class _Quick:
-    """Takes a fixed list of fields at once: where it is known which of them a document has."""
+Taken = list[tuple[str, str, Callable[[Any], Any] | None]]  # where a field is stored, its name, how it is picked
 
-    def __init__(self, fields: "list[tuple[str, str, Callable[[Any], Any] | None]]") -> None:
-        self._keys = tuple(key for _, key, _ in fields)
-        self._take = itemgetter(*(stored for stored, _, _ in fields)) if len(fields) > 1 else None
-        self._picks = [(key, pick) for _, key, pick in fields if pick is not None]
 
-    def render(self, document: Mapping[str, Any]) -> Json:
-        """Return the fields of `document`. Raises KeyError where one is missing, or the list has but one."""
-        if self._take is None:
-            raise KeyError
-        out = dict(zip(self._keys, self._take(document), strict=True))
-        for key, pick in self._picks:
-            if (value := out[key]) is not None:
-                out[key] = pick(value)
-        return out
+def _compiled(fields: Taken) -> Callable[[Mapping[str, Any]], Json]:
+    """Return a function that takes these fields of a document. It raises KeyError where one is missing.
+
+    It is written as one dict display and compiled, as dataclasses' methods are: a screen takes 1.4 us so and 3 us in
+    a loop over its fields, and every list has fifty.
+    """
+    picks: Json = {f"pick_{name}": pick for _, name, pick in fields if pick is not None}
+    parts = []
+    for stored, name, pick in fields:
+        value = f"document[{stored!r}]"
+        shown = value if pick is None else f"None if (value := {value}) is None else pick_{name}(value)"
+        parts.append(f"{name!r}: {shown}")
+    take: Callable[[Mapping[str, Any]], Json]
+    take = eval(f"lambda document: {{{', '.join(parts)}}}", picks)  # noqa: S307 - made of our own declarations only
+    return take
 
 
 class Shape:
@@ -60,19 +60,19 @@ class Shape:
         self.fields = fields
         self._plan = [("_id" if key == "id" else key, key, f.optional, f.pick) for key, f in fields.items()]
         self._extra = frozenset(key for _, key, optional, _ in self._plan if optional)
-        self._whole = _Quick([(stored, key, pick) for stored, key, _, pick in self._plan])
-        self._bare = _Quick([(stored, key, pick) for stored, key, optional, pick in self._plan if not optional])
+        self._whole = _compiled([(stored, key, pick) for stored, key, _, pick in self._plan])
+        self._bare = _compiled([(stored, key, pick) for stored, key, optional, pick in self._plan if not optional])
 
     def render(self, document: Mapping[str, Any]) -> Json:
         """Return what the outside sees of `document`. `id` is taken from `_id`, or from `id` where there is none."""
         if self._extra.isdisjoint(document):
-            quick = self._bare
+            take = self._bare
         elif document.keys() >= self._extra:
-            quick = self._whole
+            take = self._whole
         else:
             return self._one_by_one(document)
         try:
-            return quick.render(document)
+            return take(document)
         except KeyError:
             return self._one_by_one(document)
 

@@ -161,6 +161,14 @@ async def test_a_token_ends_after_fifteen_minutes_and_says_so(api, owner, clock)
     assert await refused(api, owner.token) == (401, "token_expired")
 
 
+async def test_a_token_that_was_good_is_good_only_as_it_is(api, owner):
+    for _ in range(2):
+        assert (await api.get(PROFILE, as_=owner.token)).status == 200
+    head, body, mac = owner.token.split(".")
+    for other in (f"{head}.{body}.{mac[:-2]}", f"{head}.{body}.", f"{head}.{body[:-1]}.{mac}", f"{owner.token}="):
+        assert await refused(api, other) == (401, "unauthenticated")
+
+
 async def test_another_servers_token_is_refused(api, owner):
     theirs = Tokens("another server's secret key, 32 bytes and more").access(owner.id, "a" * 24, Clock().now())
 

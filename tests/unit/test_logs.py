@@ -8,6 +8,8 @@ from contextlib import redirect_stderr
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import logs
 
@@ -120,6 +122,16 @@ def test_what_looks_like_a_secret_is_hidden_wherever_it_stands(said, what):
     written = said()
     assert written.count(logs.HIDDEN) >= 3
     assert [part for part in PARTS if part in written] == []
+
+
+_PIECES = st.sampled_from([*SECRETS.values(), "eyJ", "sig=", "signature=", "bearer ", "Bearer ", "://", "@", "."])
+
+
+@given(st.lists(_PIECES | st.text(max_size=14)))
+def test_looking_for_signs_first_misses_nothing(pieces):
+    line = "".join(pieces)
+
+    assert logs.blank_secrets(None, "", line) == logs._SECRET_LOOKS.sub(logs.HIDDEN, line)
 
 
 def test_a_traceback_shows_no_local_variables(said):
