@@ -24,7 +24,7 @@ from core.metrics import Metrics
 from core.ports import Events
 from core.settings import Settings
 from core.shared import Shared
-from models.transactions import snapshot, transact, transact_in_thread, when_there_is_a_snapshot
+from models.transactions import SECONDS, snapshot, transact, transact_in_thread, when_there_is_a_snapshot
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -84,19 +84,21 @@ class Ground:
                 return await transact(session, work)
 
     async def transaction_in_thread(
-        self, work: Callable[[ClientSession], T], pool: Executor, conflicted: Callable[[], None]
+        self, work: Callable[[ClientSession], T], pool: Executor, conflicted: Callable[[], None], deadline: float
     ) -> T:
         """Run `work(session)` in one transaction as `transaction` does, but in one thread of `pool`: for the hot path.
 
-        `conflicted` is called, in the event loop, for each conflict after which it is tried again.
+        `conflicted` is called, in the event loop, for each conflict after which it is tried again; what it raises ends
+        that. `deadline` (monotonic) is when to begin nothing more: SECONDS after somebody began to wait for it.
         """
-        return await in_time(self._transact_in_thread(work, pool, conflicted))
+        left = deadline - time.monotonic() + DEADLINE_SECONDS - SECONDS
+        return await in_time(self._transact_in_thread(work, pool, conflicted, deadline), left)
 
     async def _transact_in_thread(
-        self, work: Callable[[ClientSession], T], pool: Executor, conflicted: Callable[[], None]
+        self, work: Callable[[ClientSession], T], pool: Executor, conflicted: Callable[[], None], deadline: float
     ) -> T:
         with translated(self.metrics):
-            return await transact_in_thread(self.client, work, pool, conflicted)
+            return await transact_in_thread(self.client, work, pool, conflicted, deadline)
 
     async def snapshot(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Run `work(session)`, whose reads all see one moment, and return what it returns.
@@ -107,13 +109,13 @@ class Ground:
             return await snapshot(self.client, work)
 
 
-async def in_time(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns, or raise Unavailable at the deadline; then it goes on to its end by itself.
+async def in_time(work: Coroutine[Any, Any, T], seconds: float = DEADLINE_SECONDS) -> T:
+    """Return what `work` returns, or raise Unavailable after `seconds`; then it goes on to its end by itself.
 
     A transaction is not to be cut off in the middle of an operation: its session is busy in a thread.
     """
     task = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait([task], timeout=DEADLINE_SECONDS)
+    done, _ = await asyncio.wait([task], timeout=seconds)
     if done:
         return task.result()
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it any more

@@ -1,11 +1,12 @@
-"""A room's log: every change to a room goes through here, one transaction a batch, with no holes.
+"""A room's log: every change to a room goes through here, in a batch of a transaction, with no holes.
 
 A room counts its changes (`offset`) and its messages (`lastSeq`). A transaction reads what its changes need,
 applies them in memory, writes the room's counters first and then what has changed, each with the offset of
 its last change as `rev`. The counters' write conflict holds until the commit, so no offset is ever visible
 before the one below it, in whatever process. Documents hold the latest state only: events carry what passed.
 
-What waits for one room is joined into one transaction (group commit); one is in flight per room and process.
+What waits for one room is joined into one batch; one is in flight per room and process. Batches of different rooms
+that wait at the same time share a transaction (models/room_commits.py).
 """
 
 import asyncio
@@ -18,12 +19,13 @@ from core.errors import Conflict, NotFound, Problem, Unavailable
 from core.events import Event
 from core.tasks import apart
 from models.base import Document, Duplicate, Ground
-from models.room_batch import RoomBatches
+from models.room_batch import Batch
+from models.room_commits import RoomCommits
 from models.room_state import Change, Happening, State
 from models.room_turns import Turn, Turns
 
 log = structlog.get_logger("marquee.rooms")
-MOST_AT_ONCE = 100  # changes in one transaction: what makes its commit cheap a change, and far from any limit
+MOST_AT_ONCE = 100  # changes in one batch: what makes its commit cheap a change, and far from any limit
 Waiting = list[tuple[Change, "asyncio.Future[Any]"]]
 
 
@@ -49,7 +51,7 @@ class RoomLog:
         self._turns = turns
         self._dress = dress
         self._unread = unread
-        self._batches = RoomBatches(ground)
+        self._commits = RoomCommits(ground)
         self._waiting: dict[str, Waiting] = {}
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -61,7 +63,7 @@ class RoomLog:
             waiting.clear()
         if self._workers:
             await asyncio.wait(self._workers)
-        self._batches.stop()
+        self._commits.stop()
 
     async def submit(self, room_id: str, change: Change) -> Any:
         """Apply `change` and return its answer once it is committed by the majority.
@@ -116,7 +118,7 @@ class RoomLog:
             return [e] * len(changes)
 
     async def _commit(self, room_id: str, changes: Sequence[Change], turn: Turn, states: list[State]) -> list[Any]:
-        outcomes, state = await self._batches.commit(room_id, changes, turn)
+        outcomes, state = await self._commits.commit(Batch(room_id, changes, turn))
         if state.happened:
             states.append(state)
         return outcomes

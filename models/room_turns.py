@@ -24,9 +24,13 @@ _RELEASE = (Path(__file__).parent / "room_turns.lua").read_text()
 
 
 class Turn:
-    """One batch's turn: knows whether somebody else wrote the room at the same time."""
+    """One batch's turn: knows whether somebody else wrote the room at the same time.
 
-    def __init__(self, retries: Counter) -> None:
+    `contended` says that others did so just before.
+    """
+
+    def __init__(self, retries: Counter, *, contended: bool) -> None:
+        self.contended = contended
         self.met = False
         self._retries = retries
 
@@ -48,8 +52,8 @@ class Turns:
     async def taken(self, room_id: str) -> AsyncIterator[Turn]:
         """Hold a turn on the room for the block, where it is busy; wait for one at most PATIENCE_SECONDS."""
         now = self._ground.clock.monotonic()
-        turn = Turn(self._ground.metrics.room_retries)
-        token = await self._take(room_id) if self._busy.get(room_id, 0.0) > now else None
+        turn = Turn(self._ground.metrics.room_retries, contended=self._busy.get(room_id, 0.0) > now)
+        token = await self._take(room_id) if turn.contended else None
         try:
             yield turn
         finally:

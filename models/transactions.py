@@ -24,6 +24,11 @@ _SNAPSHOT_UNAVAILABLE = 246
 _LONGEST_PAUSE = 0.05  # of the jittered back-off between tries; conflicts on one document clear in milliseconds
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Tell whether a transaction has certainly not happened, and may if it is begun again."""
+    return isinstance(error, errors.PyMongoError) and error.has_error_label("TransientTransactionError")
+
+
 async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
     """Run `work(session)` in a transaction and return what it returned once that is committed by the majority.
 
@@ -41,7 +46,7 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
         except errors.PyMongoError as e:
             if session.delegate.in_transaction:
                 await session.abort_transaction()
-            if not e.has_error_label("TransientTransactionError") or time.monotonic() > deadline:
+            if not is_conflict(e) or time.monotonic() > deadline:
                 raise
         except BaseException:
             if session.delegate.in_transaction:
@@ -52,19 +57,23 @@ async def transact(session: AsyncIOMotorClientSession, work: Work[T]) -> T:
 
 
 async def transact_in_thread(
-    client: "AsyncIOMotorClient[dict[str, Any]]", work: ThreadWork[T], pool: Executor, conflicted: Callable[[], None]
+    client: "AsyncIOMotorClient[dict[str, Any]]",
+    work: ThreadWork[T],
+    pool: Executor,
+    conflicted: Callable[[], None],
+    deadline: float,
 ) -> T:
     """Do as `transact` does with `work` in one thread of `pool`, from the transaction's start to its end.
 
-    `conflicted` is called for each conflict after which it is tried again.
+    `conflicted` is called for each conflict after which it is tried again; what it raises ends that. Nothing is
+    begun after `deadline` (monotonic seconds).
     """
-    deadline = time.monotonic() + SECONDS
     pause = 0.002
     while True:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, _one_try, client.delegate, work, deadline)
         except errors.PyMongoError as e:
-            if not e.has_error_label("TransientTransactionError") or time.monotonic() > deadline:
+            if not is_conflict(e) or time.monotonic() > deadline:
                 raise
         conflicted()
         await asyncio.sleep(pause * random.random())  # noqa: S311 - a pause, not a secret
