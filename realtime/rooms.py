@@ -45,6 +45,7 @@ class Rooms:
         self._heads: Gather[str, Document | None] = Gather(self._read_heads, most=_HEADS)
         self._checked = 0.0
         self._inside: dict[str, Callable[[Room, Publication], None]] = {}
+        self._leave = self.leave  # made once: every subscription keeps it
         node.listen("room", self._receive)
         node.on_renewed(self._renewed)
         node.every(DOWN_MS, self._check)
@@ -66,7 +67,7 @@ class Rooms:
             room.opening = apart(self._open(room))
             room.opening.add_done_callback(_retrieve)
         earlier = connection.place.get(room_id)
-        subscription = Subscription(connection, room, self.leave)
+        subscription = Subscription(connection, room, self._leave)
         room.pending.add(subscription)
         if earlier is not None:
             self.leave(earlier)
