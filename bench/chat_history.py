@@ -1,9 +1,10 @@
-"""Reading the newest 50 messages of a room over HTTP: `GET /api/messages?room=general&limit=50`, beside the peer.
+"""Reading 50 messages of a room over HTTP: `GET /api/messages?room=general&limit=50`, beside the peer.
 
     .venv/bin/python -m bench.chat_history [--connections 16] [--seconds 4] [--turns 3]
 
 Both answer with the full shape of the contract, authors and all; one process each, in turns, asked by the same small
-client. CPU is the server process's own, for each request.
+client. CPU is the server process's own, for each request. Marquee reads once for those who ask for the same page at
+the same moment, so it is measured with all at the newest page, and with each at another one, where nothing is shared.
 """
 
 import argparse
@@ -14,12 +15,18 @@ from bench.chat_fill import Filled
 from bench.chat_site import ChatSite, Side
 
 GOAL = 2.0  # times the peer's requests/s
+MESSAGES = 2000
 _PATH = "/api/messages?room=general&limit=50"
+PAGES = {
+    "the same page": [_PATH],
+    "different pages": [f"{_PATH}&before={seq}" for seq in range(100, MESSAGES, 20)],  # 95: connections stay six apart
+}
 
 
-def measure(side: Side, asked: argparse.Namespace) -> dict[str, float]:
-    """Ask one side for a while; return its figures."""
-    requests = [load.request("GET", _PATH, token) for token in side.tokens]
+def measure(side: Side, paths: list[str], asked: argparse.Namespace) -> dict[str, float]:
+    """Ask one side for `paths`, in turn, for a while; return its figures."""
+    many, people = max(len(side.tokens), len(paths)), side.tokens
+    requests = [load.request("GET", paths[n % len(paths)], people[n % len(people)]) for n in range(many)]
     load.play(side.ports[0], requests, connections=asked.connections, seconds=0.5)
     before = side.cpu()
     answers = load.play(side.ports[0], requests, connections=asked.connections, seconds=asked.seconds)
@@ -36,18 +43,26 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--turns", type=int, default=3)
     asked = parser.parse_args()
-    turns: dict[str, list[dict[str, float]]] = {}
-    with ChatSite(Filled(people=asked.connections, messages=2000)) as sides:
-        for _ in range(asked.turns):
-            for side in sides:
-                turns.setdefault(side.name, []).append(measure(side, asked))
-    found = report.medians(turns)
-    columns = list(found["marquee"])
-    report.table("History", ["server", *columns], [[name, *found[name].values()] for name in found])
-    times = found["marquee"]["requests/s"] / found["express-socketio"]["requests/s"]
-    print(f"\nmarquee / express-socketio: {times:.2f} times the requests/s (goal {GOAL})")
-    figures: dict[str, Any] = {"medians": found, "turns": turns, "ratio": times, "goal": GOAL}
-    report.write("chat_history", figures=figures)
+    turns: dict[str, dict[str, list[dict[str, float]]]] = {}
+    with ChatSite(Filled(people=asked.connections, messages=MESSAGES)) as sides:
+        for what, paths in PAGES.items():
+            for _ in range(asked.turns):
+                for side in sides:
+                    turns.setdefault(what, {}).setdefault(side.name, []).append(measure(side, paths, asked))
+    show(turns)
+
+
+def show(turns: dict[str, dict[str, list[dict[str, float]]]]) -> None:
+    """Print and write the medians and the ratios."""
+    figures: dict[str, Any] = {}
+    for what, of_both in turns.items():
+        found = report.medians(of_both)
+        columns = list(found["marquee"])
+        report.table(f"History, {what}", ["server", *columns], [[name, *found[name].values()] for name in found])
+        times = found["marquee"]["requests/s"] / found["express-socketio"]["requests/s"]
+        print(f"\nmarquee / express-socketio: {times:.2f} times the requests/s (goal {GOAL})")
+        figures[what] = {**found, "ratio": times, "goal": GOAL}
+    report.write("chat_history", figures=figures, turns=turns)
 
 
 if __name__ == "__main__":

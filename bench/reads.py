@@ -1,10 +1,14 @@
 """What operators and players read most: `GET /api/screens` and `GET /api/display/manifest`, beside Express + Mongoose.
 
-    .venv/bin/python -m bench.reads [--screens 10000] [--seconds 3] [--turns 3]
+    .venv/bin/python -m bench.reads [--screens 10000] [--seconds 3] [--turns 3] [--only screens]
 
 Both servers have the same documents under the same indexes in one MongoDB, and are asked the same things over
 16 connections, in turns: pages of 50 of 10,000 screens by several filters and sorts, with `total` and cursor; a
-manifest of 20 items in full, and one that has not changed (304). Marquee looks up sessions, counts rate limits in
+manifest of 20 items in full, and one that has not changed (304).
+
+Marquee reads once for those who ask for the same list at the same moment, so lists are asked for in three ways:
+ten of them by sixteen connections, as people do who look at the first pages; so many that no two connections ask for
+the same at a time, where nothing is shared; and one by all. Marquee looks up sessions, counts rate limits in
 Redis, joins the live state of screens from Redis, counts metrics and writes a log line; the peer verifies its JWT.
 """
 
@@ -27,6 +31,7 @@ from bench.screens_site import ScreensSite
 APP = Path(__file__).parent / "peers" / "express-socketio" / "app.js"
 COPIED = ("workspaces", "screens", "playlists", "emergencies")
 GOAL = 1.5
+DEEP = 16  # pages of each list: 80 requests, of which 16 connections are always five apart
 LISTS = (
     "?status=online&sort=-lastSeenAt",
     "?status=online&sort=name",
@@ -69,16 +74,19 @@ class Peer:
         return subprocess.check_output(command, cwd=APP.parent, env=self._environ, text=True).split()
 
 
-def pages(port: int, token: str) -> list[bytes]:
-    """Return requests for the first two pages of every list."""
+def pages(port: int, token: str, *, deep: int = 2) -> list[bytes]:
+    """Return requests for the first `deep` pages of every list."""
     line, found = Line(port), []
     for query in LISTS:
-        first = request("GET", f"/api/screens{query}", token)
-        status, body, _ = line.fetch(first)
-        answer = json.loads(body)
-        if status != 200 or len(answer["items"]) != 50:
-            raise ValueError(f"{query}: {status}, {len(answer.get('items', []))} screens")
-        found += [first, request("GET", f"/api/screens{query}&cursor={answer['next']}", token)]
+        cursor = ""
+        for _ in range(deep):
+            wire = request("GET", f"/api/screens{query}{cursor}", token)
+            status, body, _ = line.fetch(wire)
+            answer = json.loads(body)
+            if status != 200 or len(answer["items"]) != 50:
+                raise ValueError(f"{query}: {status}, {len(answer.get('items', []))} screens")
+            found.append(wire)
+            cursor = f"&cursor={answer['next']}"
     line.close()
     return found
 
@@ -114,6 +122,7 @@ def main() -> None:
     parser.add_argument("--screens", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--only", default="", help="measure only what has this in its name")
     asked = parser.parse_args()
     turns: dict[str, dict[str, list[dict[str, float]]]] = {}
     with ScreensSite(asked.screens) as site, Peer(site) as peer:
@@ -125,13 +134,15 @@ def main() -> None:
         }
         wires = {
             name: {
-                "GET /api/screens": pages(server.port, token),
+                "GET /api/screens, ten lists": (lists := pages(server.port, token)),
+                "GET /api/screens, different lists": pages(server.port, token, deep=DEEP),
+                "GET /api/screens, one list": lists[:1],
                 "GET /api/display/manifest": manifests(server.port, tokens, unchanged=False),
-                "the same, 304": manifests(server.port, tokens, unchanged=True),
+                "GET /api/display/manifest, 304": manifests(server.port, tokens, unchanged=True),
             }
             for name, (server, token, tokens) in servers.items()
         }
-        for what in wires["marquee"]:
+        for what in (each for each in wires["marquee"] if asked.only in each):
             for _ in range(asked.turns):
                 for name, (server, *_others) in servers.items():
                     found = measure(server.port, server.process, wires[name][what], asked.seconds)
