@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import uvloop
+from tornado.httpserver import HTTPServer
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
@@ -20,6 +21,7 @@ from core.metrics import Metrics
 from core.permissions import Actor
 from core.settings import Rate, Settings
 from core.tokens import Tokens
+from handlers.application import Server
 from handlers.door import Door
 from realtime.endpoint import Endpoint
 from realtime.node import Node
@@ -78,12 +80,14 @@ async def serve_marquee(redis_url: str) -> tuple[Any, Any]:
             await node.subscribe(connection, CHANNEL)
 
     shared = Shared(node, Verified(), clock, Rules(frames=Rate(10_000, 1)), Lobby(50))
-    door = Door(Settings())
+    settings = Settings()
+    door = Door(settings)
 
     async def publish(count: int) -> None:
         await node.publish([Event("screen.status", CHANNEL, EVENT)] * count)
 
-    application = Application([("/ws", SocketHandler, {"shared": shared, "endpoint": Watching(), "door": door})])
+    given = {"shared": shared, "endpoint": Watching(), "door": door}
+    application = Application([("/ws", SocketHandler, given)], settings=settings)
     application.settings["bench_token"] = tokens.access("u" * 24, "s" * 24, clock.now())
     return application, publish
 
@@ -92,7 +96,8 @@ async def serve(kind: str, redis_url: str) -> None:
     """Serve, tell ports and token on standard output, and obey `publish N` and `usage` lines on a control port."""
 
     application, publish = await (serve_floor() if kind == "floor" else serve_marquee(redis_url))
-    server = application.listen(0, "127.0.0.1")
+    server = (HTTPServer if kind == "floor" else Server)(application)
+    server.listen(0, "127.0.0.1")
     port = next(iter(server._sockets.values())).getsockname()[1]
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
