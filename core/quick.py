@@ -6,7 +6,7 @@ whatever it does not like goes to the strict validator, which has the last word 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -104,8 +104,8 @@ def _typed(rule: Mapping[str, Any]) -> Read:
         return _number
     if kind == "integer":
         return _integer(rule.get("min", -_INT64), rule.get("max", _INT64 - 1))
-    if kind == "boolean" and "allowed" not in rule:
-        return _boolean
+    if kind == "boolean":
+        return _boolean(rule.get("allowed", (False, True)))
     if kind == "dict" and "schema" in rule:
         return _object(rule["schema"])
     if kind == "dict" and "valuesrules" in rule:
@@ -154,10 +154,13 @@ def _integer(low: int, high: int) -> Read:
     return read
 
 
-def _boolean(value: Any) -> bool:
-    if type(value) is bool:
-        return value
-    raise _NotPlain
+def _boolean(allowed: Collection[bool]) -> Read:
+    def read(value: Any) -> bool:
+        if type(value) is bool and value in allowed:
+            return value
+        raise _NotPlain
+
+    return read
 
 
 def _list(item: Read, low: int, high: int) -> Read:

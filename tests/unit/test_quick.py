@@ -11,6 +11,8 @@ from core.chat_bodies import SEND_FRAME, SUBSCRIBE
 from core.errors import Invalid
 from core.reports import HEARTBEAT
 from core.validation import TIMEZONE, USERNAME, check, choice, ident, moment, text, whole
+from handlers.application import api_routes
+from handlers.endpoint import declared
 
 read = quick.reader(HEARTBEAT)
 FULL = json.loads(
@@ -137,7 +139,6 @@ def test_an_empty_beat_is_good():
         {"a": {"type": "datetime"}},
         {"a": {"type": "number", "min": 1}},
         {"a": {"type": "string", "empty": False}},
-        {"a": {"type": "boolean", "allowed": [True]}},
     ],
 )
 def test_a_schema_that_it_does_not_know_is_refused_at_the_start(schema):
@@ -158,6 +159,7 @@ QUERY = {
     "offset": whole(0, 2**63 - 1, nullable=True),
     "status": choice("online", "offline"),
     "inSync": {"type": "boolean", "default": False},
+    "pinned": {"type": "boolean", "allowed": [True]},
     "at": moment(),
     "id": ident(required=True),
     "search": text(1, 200),
@@ -179,10 +181,24 @@ def test_it_answers_queries_and_bodies_as_the_strict_validator_does(given_query)
 
 def test_good_queries_never_need_the_strict_one(monkeypatch):
     monkeypatch.setattr(quick, "check", None)
-    good = {"limit": 5, "status": "online", "inSync": True, "id": "x", "search": "a b", "username": "a.b-c_9"}
+    good = {
+        "limit": 5,
+        "status": "online",
+        "inSync": True,
+        "pinned": True,
+        "id": "x",
+        "search": "a b",
+        "username": "a.b-c_9",
+    }
 
     assert quick.reader(QUERY)(good) == good
     assert quick.reader(QUERY)({"id": "x"}) == {"id": "x", "limit": 50, "inSync": False}
+
+
+def test_every_routes_query_is_read_quickly():
+    declarations = [each for _, handler in api_routes() for each in declared(handler).values()]
+
+    assert [quick.reader(each.query) for each in declarations if each.query]  # raises for one that it does not know
 
 
 @pytest.mark.parametrize("body", [None, [], 3, "x", {"a": ["x"]}, {"a": [1]}, {}])
