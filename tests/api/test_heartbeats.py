@@ -8,6 +8,7 @@ import pytest
 from core.errors import Unauthenticated, Unavailable
 from tests.api.displays import eventually, pair, screen
 from tests.api.stock import NOTHING, Stock, told
+from tests.promptness import within
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 
@@ -195,10 +196,9 @@ def stock(marquee, workspace):
 async def test_beats_at_once_cost_one_query_of_each_kind(marquee, stock):
     screens = [await stock.screen(f"{n}") for n in range(100)]
     asked = counted(marquee)
-    began = time.perf_counter()
-    revisions = await asyncio.gather(*(marquee.stores.beats.beat(one, {"nowPlaying": None}) for one in screens))
+    with within(1):
+        revisions = await asyncio.gather(*(marquee.stores.beats.beat(one, {"nowPlaying": None}) for one in screens))
     assert len(set(revisions)) == 1
-    assert time.perf_counter() - began < 1
     assert {name: count() - asked[name] for name, count in counters(marquee).items()} == {
         "screens find": 1,
         "emergencies find": 1,
@@ -232,10 +232,9 @@ async def test_under_load_batches_start_a_quarter_of_a_second_apart(marquee, sto
     await asyncio.gather(*(beat(n / 100) for n in range(100)))
     took = time.perf_counter() - began
     assert counted(marquee)["screens find"] - asked["screens find"] <= took / 0.25 + 1
-    lone = time.perf_counter()
     await asyncio.sleep(0.3)
-    await marquee.stores.beats.beat(one, {})
-    assert time.perf_counter() - lone < 0.3 + 0.2
+    with within(0.2):
+        await marquee.stores.beats.beat(one, {})
 
 
 async def test_two_beats_of_one_screen_in_a_batch_become_one(marquee, stock, heard):

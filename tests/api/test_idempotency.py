@@ -1,12 +1,12 @@
 """Idempotency-Key: the first answer again, whatever became of the first request."""
 
 import asyncio
-import time
 
 import pytest
 
 from core.errors import Unavailable
 from tests.clients import PASSWORD, Api
+from tests.promptness import within
 
 WHERE = "/api/workspaces"
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -200,11 +200,10 @@ class TestAfterALostAnswer:
         dies(marquee.stores.workspaces, "create", Unavailable())
         monkeypatch.setattr(marquee.stores.idempotency._docs, "update", lambda *_: asyncio.sleep(4))
 
-        began = time.monotonic()
-        reply = await make(api, owner)
+        with within(2):
+            reply = await make(api, owner)
 
         assert (reply.status, reply.code) == (503, "unavailable")
-        assert time.monotonic() - began < 2
 
     async def test_a_process_that_died_is_taken_over_after_a_while(self, api, owner, marquee, clock, dies):
         dies(marquee.stores.workspaces, "create", Unavailable())

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.displays import Display, pair, screen
 from tests.api.stock import NOTHING, Stock, make_playlist, raise_emergency, told
+from tests.promptness import PATIENCE, within
 
 SCREENS = "/api/screens"
 
@@ -240,8 +241,9 @@ async def test_the_other_process_hears_of_the_deletion_too(api, editor, workspac
     api.port = other_process.port
     socket = await api.socket("/ws/screen", as_=display.screen)
     await socket.event("manifest.changed")
-    await api.delete(f"{SCREENS}/{made['id']}", as_=editor)
-    assert await asyncio.wait_for(socket.closed(), 2) == 4401
+    with within(2):
+        await api.delete(f"{SCREENS}/{made['id']}", as_=editor)
+        assert await asyncio.wait_for(socket.closed(), PATIENCE) == 4401
     socket.close()
     api.base = f"http://127.0.0.1:{other_process.port}"
     assert (await api.get("/api/display/manifest", as_=display.screen)).status == 401

@@ -9,6 +9,7 @@ import pytest
 
 from deploy.embedded import EmbeddedStores
 from tests.clients import Api
+from tests.promptness import within
 from tests.realtime.redis_process import RedisProcess
 
 
@@ -74,11 +75,10 @@ class TestWithoutRedis:
     @pytest.mark.parametrize("how", ["killed", "frozen"])
     async def test_a_process_without_redis_is_degraded_and_heals(self, api, marquee, own_redis, how):
         own_redis.kill() if how == "killed" else own_redis.freeze()
-        began = time.monotonic()
 
-        reply = await api.get("/readyz")
+        with within(2):
+            reply = await api.get("/readyz")
 
-        assert time.monotonic() - began < 2
         assert (reply.status, reply.json) == (
             200,
             {"status": "degraded", "checks": {"mongodb": "ok", "redis": "away"}},
@@ -110,11 +110,10 @@ class TestWithoutMongoDB:
     async def test_a_process_without_mongodb_is_alive_and_not_ready(self, api, admin, own_mongodb):
         assert (await api.get("/readyz")).status == 200
         await own_mongodb[0].stop()
-        began = time.monotonic()
 
-        ready = await api.get("/readyz")
+        with within(3):
+            ready = await api.get("/readyz")
 
-        assert time.monotonic() - began < 3
         assert (ready.status, ready.json["detail"]) == (503, "mongodb: away; redis: ok")
         for who in (None, admin, "nonsense"):
             assert (await api.get("/healthz", as_=who)).status == 200

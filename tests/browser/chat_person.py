@@ -12,6 +12,8 @@ NAMELESS = """[...document.querySelectorAll('button, input, select, textarea, im
   !(one.textContent.trim() || one.ariaLabel || one.title || one.labels?.length || one.hasAttribute('alt'))
   ).map((one) => one.outerHTML)"""
 
+AGAIN = "try again in a moment"
+
 
 class Person:
     """Somebody at `{url}/chat`, by name; `errors` gathers what went wrong in the page."""
@@ -38,8 +40,16 @@ class Person:
         page = page or self.page
         page.get_by_label("E-mail").fill(f"{self.name}@example.org")
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name=button).click()
-        self.until(lambda: self.link(page) == "open")
+        press = page.get_by_role("button", name=button)
+        press.click()
+
+        def entered():
+            if press.is_visible() and press.is_enabled() and AGAIN in page.locator("#door .problem").inner_text():
+                page.wait_for_timeout(1000)  # a store was away for a moment, on a machine that is busy
+                press.click()
+            return self.link(page) == "open"
+
+        self.until(entered)
 
     def enter(self, account):
         """Be signed in with the account that an `Operator` made."""

@@ -7,6 +7,7 @@ import urllib.request
 import uuid
 
 PASSWORD = "nine quiet llamas"
+AWAY_AT_MOST = 30  # seconds
 
 
 class Refused(Exception):
@@ -30,11 +31,26 @@ class Operator:
         self.workspace_id = self.call("GET", "/api/workspaces")["items"][0]["id"]
 
     def call(self, method, path, body=None, content_type="application/json"):
-        """Make one call and return its JSON; raises Refused."""
+        """Make one call and return its JSON; raises Refused.
+
+        Where a store was away for a moment, as on a machine that is busy, it is made again: once, by its key.
+        """
+        key, until = uuid.uuid4().hex, time.monotonic() + AWAY_AT_MOST
+        while True:
+            try:
+                return self._call(method, path, body, content_type, key)
+            except Refused as refused:
+                if refused.status != 503 or time.monotonic() > until:
+                    raise
+                time.sleep(1)
+
+    def _call(self, method, path, body, content_type, key):
         payload = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, payload, method=method)
         if payload is not None:
             request.add_header("Content-Type", content_type)
+        if method == "POST":
+            request.add_header("Idempotency-Key", key)
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
         try:

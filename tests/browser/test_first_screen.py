@@ -38,7 +38,7 @@ class Shell:
         )
         self._ran = 0
 
-    def run(self, *lines, display=None, seconds=60):
+    def run(self, *lines, display=None, seconds=120):
         """Let the next block run, reading `lines`, and return what it said. The display lives on meanwhile."""
         before = len(self.log.read_text())
         self._process.stdin.write("".join(f"{line}\n" for line in ("", *lines)))
@@ -83,7 +83,7 @@ def stays(display, color, seconds):
     return False
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
     start, register, upload, make_playlist = range(4)
     for step in (start, register, upload, make_playlist):
@@ -111,6 +111,6 @@ def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
     display.page.reload()
     display.until_shows(BAR)
 
-    assert '"status":"online"' in walk.run(display=display, seconds=90).replace(" ", "")  # the return
+    assert '"status":"online"' in walk.run(display=display, seconds=120).replace(" ", "")  # the return
     walk.run(display=display)
     assert display.errors == []

@@ -56,4 +56,4 @@ async def test_one_leads_again_when_redis_is_back(marquee, follower, own_redis, 
 
     own_redis.start()
 
-    await eventually(lambda: sum(each.leads for each in leaders) == 1, seconds=8)
+    await eventually(lambda: sum(each.leads for each in leaders) == 1, seconds=15)

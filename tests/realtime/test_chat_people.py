@@ -9,9 +9,11 @@ import pytest
 from core.settings import Rate
 from realtime import presence_news
 from tests.api.rooms import join, make_room, say
+from tests.promptness import within
 from tests.realtime.chatting import enter, subscribed
 
 MANY = Rate(1_000_000, 10)
+WRITING_LASTS = 6  # seconds, by the contract
 
 
 @pytest.fixture
@@ -25,15 +27,16 @@ def settings(settings):
 async def test_writing_is_told_and_ends_by_itself(marquee, other, ana, ben):
     hers, his = await subscribed(marquee.port, ana, "general"), await subscribed(other.port, ben, "general")
 
-    assert (await hers.ask("typing", {"room": "general", "on": True}))["ok"]
     began = time.monotonic()
-    first = await his.event("typing")
-    second = await his.event("typing")
+    with within(WRITING_LASTS + 2):
+        assert (await hers.ask("typing", {"room": "general", "on": True}))["ok"]
+        first = await his.event("typing")
+        second = await his.event("typing")
 
+    assert time.monotonic() - began > WRITING_LASTS - 0.1  # a loop's own clock may be a little behind
     assert first["data"] == {"userId": ana.id, "on": True}
     assert "offset" not in first
     assert second["data"] == {"userId": ana.id, "on": False}
-    assert 5.5 < time.monotonic() - began < 8
     hers.close()
     his.close()
 
@@ -55,11 +58,10 @@ async def test_writing_ends_with_the_connection(marquee, ana, ben):
     await hers.ask("typing", {"room": "general", "on": True})
     await his.event("typing", on=True)
 
-    hers.close()
-    began = time.monotonic()
-    await his.event("typing", on=False)
+    with within(3):
+        hers.close()
+        await his.event("typing", on=False)
 
-    assert time.monotonic() - began < 3
     his.close()
 
 
@@ -297,10 +299,9 @@ async def test_a_ghost_goes_when_its_lease_runs_out(marquee, ana, ben, clients, 
     (held,) = [c for c in marquee.node.hub if c.actor.id == ben.id]
     await marquee.node.presence._mine.drop(ben.id, held.id)
     await redis.delete(f"{settings.redis_prefix}:{{user:{ben.id}}}:presence")
-    began = time.monotonic()
 
-    assert await changes_of(chat, ben, 1) == ["offline"]
-    assert time.monotonic() - began < 15
+    with within(15):
+        assert await changes_of(chat, ben, 1) == ["offline"]
     came.close()
     chat.close()
 

@@ -10,6 +10,7 @@ import pytest
 from core.events import CONNECTION_EVENTS
 from core.tokens import Tokens, screen_token
 from realtime.rules import Rules
+from tests.promptness import within
 from tests.realtime.wire import Wire, masked
 
 
@@ -102,12 +103,13 @@ async def test_auth_again_extends_and_gets_a_reply(hall, api, owner, marquee):
 
 async def test_an_expired_token_is_closed_after_its_grace(hall, owner, marquee):
     began = time.monotonic()
-    wire = await Wire.open(hall.port, "/ws/dashboard", _expiring(marquee, owner, seconds=2))
-    await wire.read()
+    with within(4):
+        wire = await Wire.open(hall.port, "/ws/dashboard", _expiring(marquee, owner, seconds=2))
+        await wire.read()
 
-    await _answering_pings(wire, 4401)
+        await _answering_pings(wire, 4401)
 
-    assert 1.2 < time.monotonic() - began < 4
+    assert time.monotonic() - began > 1.2
 
 
 async def test_auth_as_somebody_else_is_4403(hall, owner, stranger):
@@ -120,12 +122,10 @@ async def test_auth_as_somebody_else_is_4403(hall, owner, stranger):
 
 async def test_a_revoked_session_is_closed_in_another_process_within_two_seconds(calm, api, owner):
     wire = await calm.open(owner)
-    began = time.monotonic()
 
-    await api.post("/api/auth/logout", as_=owner)
-
-    assert await wire.closed_with() == 4401
-    assert time.monotonic() - began < 2
+    with within(2):
+        await api.post("/api/auth/logout", as_=owner)
+        assert await wire.closed_with() == 4401
 
 
 @pytest.mark.parametrize("frame", [{"type": "ping"}, {"type": "ping", "id": None}])
@@ -266,8 +266,9 @@ async def test_a_half_open_connection_is_ended_after_two_heartbeats(hall, owner)
     wire = await hall.open(owner)  # from now on it answers nothing, like a machine whose cable was pulled
     began = time.monotonic()
 
-    assert await wire.closed_with() == 4408
-    assert 0.9 < time.monotonic() - began < 3
+    with within(3):
+        assert await wire.closed_with() == 4408
+    assert time.monotonic() - began > 0.9
     assert not len(hall.node.hub)
 
 
@@ -330,14 +331,12 @@ async def test_a_draining_process_spreads_its_connections_and_then_closes_them(c
 
 async def test_a_drain_ends_when_nobody_is_left(calm, owner):
     wire = await calm.open(owner)
-    began = time.monotonic()
 
-    draining = asyncio.ensure_future(calm.node.drain(30))
-    await wire.read()
-    wire.hang_up()
-    await draining
-
-    assert time.monotonic() - began < 3
+    with within(3):
+        draining = asyncio.ensure_future(calm.node.drain(30))
+        await wire.read()
+        wire.hang_up()
+        await draining
 
 
 async def test_the_metrics_count_connections_and_their_ends(calm, owner):

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import secrets
-import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
@@ -14,6 +13,7 @@ from core.errors import NotFound, StorageFull, TooLarge, Unavailable
 from models.storage.cloudinary import Account, CloudinaryStorage
 from models.storage.direct import CloudinaryDirect
 from tests import samples
+from tests.promptness import within
 from tests.unit.cloudinary_standin import Cloudinary
 
 TICKET = "6560aa11bb22cc33dd44ee55"
@@ -154,12 +154,9 @@ def test_what_goes_wrong_there_has_a_name_here(standin, storage, png, how, probl
 
 def test_a_slow_answer_is_not_waited_for(standin, storage, png):
     standin.fail("upload", "slow")
-    began = time.monotonic()
 
-    with pytest.raises(Unavailable):
+    with within(1.5), pytest.raises(Unavailable):
         asyncio.run(storage.put(*png))
-
-    assert time.monotonic() - began < 1.5
 
 
 def test_a_lost_answer_leaves_what_a_retry_finds_and_a_delete_removes(standin, storage, png):
@@ -204,7 +201,7 @@ def test_the_loop_runs_on_while_the_storage_is_slow(standin, storage, png):
         assert isinstance(task.exception(), Unavailable)
 
     asyncio.run(job())
-    assert ticks > 20
+    assert ticks > 5, "a loop that is held up ticks once"
 
 
 def test_a_browser_uploads_on_a_ticket_and_the_server_fetches_it(standin, storage, png, tmp_path):

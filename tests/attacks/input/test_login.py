@@ -5,6 +5,7 @@ What each limit is: tests/api/test_rate_limits.py. Here the ways round them are 
 
 import asyncio
 import ipaddress
+import time
 from dataclasses import replace
 
 import bcrypt
@@ -139,9 +140,12 @@ async def test_spellings_of_an_address_give_no_more_guesses(api, owner):
 
 async def test_spraying_ends_whoever_it_aims_at(api, owner):
     """One password at many addresses: the address that it comes from is used up."""
+    began = time.monotonic()
     statuses = [(await attempt(api, f"nobody{number}@example.com")).status for number in range(44)]
+    given_back = int((time.monotonic() - began) * 40 / 900)  # on a machine that takes its time
 
-    assert statuses == [401] * 40 + [429] * 4
+    assert statuses[:40] == [401] * 40
+    assert statuses[40:].count(429) >= 4 - given_back
 
 
 async def test_people_who_guess_codes_together_share_what_their_address_has(api, owner, stranger, admin):
