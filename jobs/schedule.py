@@ -20,6 +20,7 @@ from jobs.sweep_rooms import sweep_rooms
 from jobs.sweep_sessions import sweep_sessions
 from jobs.sweep_tickets import sweep_tickets
 from jobs.sweep_unused_files import sweep_unused_files
+from jobs.watch_mongodb import watch_mongodb
 from jobs.watch_revocations import Sockets, watch_revocations
 from models.base import Ground
 from models.health import Health
@@ -38,6 +39,7 @@ def build(ground: Ground, stores: Stores, health: Health, sockets: Sockets) -> R
         report_emergency_progress(stores),
         expire_commands(stores),
         watch_revocations(stores, sockets),
+        watch_mongodb(stores),
         process_media(stores),
         record_system_health(system),
         sweep_contents(stores),

@@ -3,9 +3,9 @@
 A screen is offline when its lease has ended (models/leases.py), or when MongoDB calls it online and it holds
 no lease for a whole lease's time after that was noticed first: so after Redis was emptied or away nobody is
 marked who is still there to beat. This process marks nobody before it has itself run for a lease's time with a
-MongoDB that answers: so neither does a restart, nor a store that refused the beats. MongoDB's `lastSeenAt` must
-agree in either case; it is never ahead of the truth, and beats keep it while Redis is away. A screen that never
-beat is `connecting`, and never goes offline.
+MongoDB that answers, which it asks each second: so neither does a restart, nor a store that refused the beats.
+MongoDB's `lastSeenAt` must agree in either case; it is never ahead of the truth, and beats keep it while Redis is
+away. A screen that never beat is `connecting`, and never goes offline.
 """
 
 import asyncio
@@ -28,7 +28,13 @@ _BATCH = 500
 
 
 class Absences:
-    """Marks screens offline. For a job that runs each second or so in one process; two at once do no harm."""
+    """Marks screens offline. For a job that runs each second or so in one process; two at once do no harm.
+
+    Every process watches MongoDB meanwhile, for any may be the next to mark. A beat takes six steps there at most, in
+    4.3 s together (core/deadline.py): of a MongoDB that needs `slow_seconds` for one, beats may be refused.
+    """
+
+    slow_seconds = 0.5
 
     def __init__(self, ground: Ground, leases: Leases, statuses: Statuses) -> None:
         self._ground = ground
@@ -45,11 +51,26 @@ class Absences:
 
         Where MongoDB does not answer, beats are refused too: nobody is marked for a lease's time after that.
         """
+        await self.watch(now)  # also where nobody is due: an outage counts against those who will be
         try:
             return await self._look(now)
         except (Unavailable, asyncio.CancelledError):  # the second is the job's own limit
             self._began = self._ground.clock.monotonic()
             raise
+
+    async def watch(self, _now: datetime) -> None:
+        """Notice a MongoDB that does not answer, or slowly. For a job that runs each second, in each process.
+
+        Raises Unavailable.
+        """
+        asked = self._ground.clock.monotonic()
+        answers = False
+        try:
+            await self._screens.get({"_id": ""}, projection={"_id": 1})
+            answers = self._ground.clock.monotonic() - asked < self.slow_seconds
+        finally:
+            if not answers:
+                self._began = self._ground.clock.monotonic()
 
     async def _look(self, now: datetime) -> int:
         passed = self._ground.clock.monotonic()

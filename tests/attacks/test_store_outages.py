@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -47,27 +48,87 @@ async def test_after_mongodb_was_away_for_a_lease_screens_have_the_time_to_beat_
     api, editor, marquee, workspace, mongodb
 ):
     (living, one), (_, two) = [await pair(api, editor, workspace, name=name) for name in "ab"]
-    passing, look = Time(marquee), marquee.stores.absences.mark_offline
+    passing = Time(marquee)
     passing.pass_(LIFE)
     for each in (one, two):
         await marquee.stores.beats.beat(each["id"], {})
     mongodb.members[0].signal(signal.SIGSTOP)
     passing.pass_(LIFE + 1)  # no beat was taken in all this time, and Redis says so
     with pytest.raises(Unavailable):
-        await look(marquee.clock.now())
+        await look(marquee)
     mongodb.members[0].signal(signal.SIGCONT)
     async with asyncio.timeout(30):
         while (await api.get("/readyz")).status != 200:
             await asyncio.sleep(0.1)
 
-    marked = await look(marquee.clock.now())
+    marked = await look(marquee)
     await living.beat()
     passing.pass_(LIFE)
     await living.beat()
-    marked_later = await look(marquee.clock.now())
+    marked_later = await look(marquee)
 
     assert (marked, marked_later) == (0, 1), "nobody at once, and the silent one when a lease has passed"
     assert [(await screen(api, editor, each["id"]))["status"] for each in (one, two)] == ["online", "offline"]
+
+
+@pytest.fixture
+def shortly_before_its_lease_ends(api, editor, marquee, workspace, io_loop):
+    """A screen that has beaten, 5 s before that is too long ago. Returns the time."""
+
+    async def make():
+        living, _ = await pair(api, editor, workspace)
+        passing = Time(marquee)
+        passing.pass_(LIFE)  # the server has run for long enough
+        await living.beat()
+        passing.pass_(LIFE - 5)
+        assert await look(marquee) == 0  # and nothing is asked of MongoDB soon, as nobody is due
+        return passing
+
+    return io_loop.run_sync(make)
+
+
+async def look(marquee):
+    """Look for who has gone silent, as the process that leads does."""
+    return await marquee.stores.absences.mark_offline(marquee.clock.now())
+
+
+async def follow(marquee):
+    """Do what every process does meanwhile."""
+    await marquee.jobs.run("watch_mongodb")
+
+
+@pytest.mark.parametrize("notices", [look, follow])
+async def test_an_outage_before_anybody_was_due_counts_for_those_whose_beats_it_refused(
+    marquee, mongodb, api, shortly_before_its_lease_ends, notices
+):
+    passing = shortly_before_its_lease_ends
+    mongodb.members[0].signal(signal.SIGSTOP)
+    with suppress(Unavailable):
+        await notices(marquee)
+    mongodb.members[0].signal(signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while (await api.get("/readyz")).status != 200:
+            await asyncio.sleep(0.1)
+
+    passing.pass_(6)
+    at_once = await look(marquee)
+    passing.pass_(LIFE)
+    a_lease_later = await look(marquee)
+
+    assert (at_once, a_lease_later) == (0, 1)
+
+
+async def test_a_mongodb_so_slow_that_beats_are_refused_counts_as_away(marquee, way, shortly_before_its_lease_ends):
+    passing = shortly_before_its_lease_ends
+    marquee.stores.absences.slow_seconds = 0.5
+    way.delay = 0.3
+    await follow(marquee)
+    way.delay = 0.0
+    marquee.stores.absences.slow_seconds = 60
+
+    passing.pass_(6)
+
+    assert await look(marquee) == 0
 
 
 @pytest.mark.parametrize(

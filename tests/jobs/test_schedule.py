@@ -5,7 +5,7 @@ from pathlib import Path
 
 JOBS = Path(__file__).parents[2] / "jobs"
 MACHINERY = {"__init__", "leader", "loop_lag", "periodic", "runner", "schedule"}
-EVERYWHERE = {"process_media", "record_system_health", "sweep_orphan_files", "watch_revocations"}
+EVERYWHERE = {"process_media", "record_system_health", "sweep_orphan_files", "watch_mongodb", "watch_revocations"}
 
 
 async def test_every_job_has_a_file_of_its_name_and_every_file_is_a_job(marquee):
