@@ -1,6 +1,6 @@
 """Whether the promises hold while MongoDB and Redis are killed, frozen and slow under load: the attack on the stores.
 
-    .venv/bin/python -m bench.attack [--faults redis-kill,redis-freeze,...] [--turns 1] [--seconds 25] [--beat 5]
+    .venv/bin/python -m bench.attack [--faults all|redis-kill,redis-freeze,...] [--turns 1] [--seconds 25] [--beat 5]
 
 Starts stores and server processes of its own. People read, write, upload and chat, screens beat, somebody guesses a
 password, and the stores are hurt one after the other. Held all the while: an answer is the right one or a 503 with
@@ -20,7 +20,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient
 
@@ -91,6 +93,13 @@ class Crowd:
         for number, screen in enumerate(self.screens):
             await screen.pair(self.owner, f"Screen {number}")
 
+    async def say(self, content: str, room: str = "") -> dict[str, Any]:
+        """Let the attacker write a message, once whatever happens; by default where everybody writes. Return it."""
+        key = f"attack-{random.getrandbits(64):x}"
+        body = {"room": room or self.rooms[0], "content": content, "clientId": key}
+        said: dict[str, Any] = await self.judge.insist(self.people["attacker"], "POST", "/api/messages", body)
+        return said
+
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Let all work inside the block; then writers come to an end of what they have begun, and the rest stops."""
@@ -122,8 +131,8 @@ class Crowd:
         for editor in self.editors:
             await editor.judge()
         for number, screen in enumerate(self.screens):
-            if await screen.was_offline(self.owner):
-                self.judge.blame(f"screen {number}, which never stopped beating, was marked offline")
+            for moment in await screen.went_offline(self.owner):
+                self.judge.blame(f"screen {number}, which never stopped beating, was marked offline at {moment}")
         state = await checker.fresh(self.owner, self.rooms)
         self.violations += checker.history(state, self.writers)
         self.violations += await checker.converged(self.chatters, state, self.plan.heal)
@@ -185,7 +194,7 @@ async def run(plan: Plan, directory: Path) -> Crowd:
         async with crowd.at_work():
             for fault in [*plan.faults] * plan.turns:
                 await asyncio.sleep(plan.calm)
-                print(f"{fault}: {KINDS[fault]}", flush=True)
+                print(f"{datetime.now(UTC):%H:%M:%S} {fault}: {KINDS[fault]}", flush=True)
                 await (attackers if fault in ATTACKS else hurt).do(fault)
                 await crowd.healed(time.monotonic())
             await asyncio.sleep(plan.calm)
@@ -199,12 +208,12 @@ async def run(plan: Plan, directory: Path) -> Crowd:
 def read_plan() -> Plan:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faults", default="", help=f"of {', '.join(KINDS)}, with commas; default all")
+    parser.add_argument("--faults", default="all", help=f"of {', '.join(KINDS)}, with commas; default all")
     for name in ("turns", "seconds", "beat", "slowest", "processes", "sockets", "storm"):
         default = getattr(Plan, name)
         parser.add_argument(f"--{name}", type=type(default), default=default)
     asked = vars(parser.parse_args())
-    asked["faults"] = [kind for kind in asked["faults"].split(",") if kind] or list(KINDS)
+    asked["faults"] = list(KINDS) if asked["faults"] == "all" else asked["faults"].split(",")
     if unknown := set(asked["faults"]) - set(KINDS):
         parser.error(f"there is no fault {', '.join(sorted(unknown))}")
     return Plan(**asked)

@@ -79,10 +79,10 @@ class Screen:
             if socket is not None:
                 socket.close()
 
-    async def was_offline(self, owner: Person) -> bool:
-        """Tell whether it was ever marked offline."""
+    async def went_offline(self, owner: Person) -> list[str]:
+        """Return when it was marked offline."""
         history = await self._judge.insist(owner, "GET", f"/api/screens/{self.id}/history")
-        return any(each["status"] == "offline" for each in history["items"])
+        return [each["at"] for each in history["items"] if each["status"] == "offline"]
 
 
 class Editor:

@@ -5,15 +5,12 @@ current. Attackers are members of the crowd's room.
 """
 
 import asyncio
-import json
 import random
-import sys
 import time
-from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from bench import delivery_site
+from bench.attack_comeback import Comeback
 from bench.attack_site import FRAMES, Site
 from bench.attack_storm import members
 from bench.attack_wire import Wire, frame
@@ -39,19 +36,24 @@ _PATIENCE = 120.0  # seconds for what has to happen, on a machine that does othe
 
 
 class Attackers:
-    """Attack `site`'s first process with `count` clients, and kill the last one under `storm` of them."""
+    """Attack `site`'s first process with `count` clients; a storm, of `storm` clients, is of its last one."""
 
     def __init__(self, site: Site, crowd: "Crowd", *, count: int, storm: int, seconds: float) -> None:
         self._site, self._crowd = site, crowd
-        self._count, self._storm_count, self._seconds = count, storm, seconds
+        self._count, self._seconds = count, seconds
         self._judge = crowd.judge
-        self.restarted = 0  # processes
+        self._comeback = Comeback(site, crowd, storm, _PATIENCE)
+
+    @property
+    def restarted(self) -> int:
+        """How many processes were killed and started."""
+        return self._comeback.restarted
 
     async def do(self, attack: str) -> None:
         """Do one, with an eye on the memory of the process."""
         await self._crowd.people["attacker"].renew()  # tokens live for a quarter of an hour only
         if attack == "storm":
-            await self._storm()
+            await self._comeback.do()
             return
         count, allowed = self._cost(attack)
         before, _ = self._site.size(0)
@@ -101,7 +103,7 @@ class Attackers:
         for wire in wires:
             wire.pause()
         for _ in range(_DEAF_MESSAGES // 10):
-            await asyncio.gather(*(self._say(_LONG) for _ in range(10)))
+            await asyncio.gather(*(self._crowd.say(_LONG) for _ in range(10)))
         for wire in wires:
             wire.resume()
         ends = await self._in_time("deaf clients were not closed", [wire.ends() for wire in wires])
@@ -129,39 +131,11 @@ class Attackers:
         wires = await self._members(count)
         random.shuffle(wires)
         for start in range(0, len(wires), 25):
-            saying = [asyncio.create_task(self._say("in the middle of it")) for _ in range(4)]
+            saying = [asyncio.create_task(self._crowd.say("in the middle of it")) for _ in range(4)]
             for wire in wires[start : start + 25]:
                 await asyncio.sleep(0)
                 wire.die()
             await asyncio.gather(*saying)
-
-    async def _storm(self) -> None:
-        process, room = self._site.processes[-1], self._crowd.quiet_room
-        told = {"port": process.port, "token": self._token, "room": room, "count": self._storm_count}
-        command = [sys.executable, "-m", "bench.attack_storm", json.dumps(told)]
-        storm = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=delivery_site.ROOT)
-        assert storm.stdout is not None
-        assert storm.stdin is not None
-        try:
-            (here,) = await self._in_time("clients did not connect", [storm.stdout.readline()]) or [b""]
-            self._judge.excused = True
-            await asyncio.to_thread(process.kill)
-            for number in range(20):
-                said = await self._say(f"missed {number}", room)
-            process.start()
-            self.restarted += 1
-            await asyncio.to_thread(process.wait)
-            self._judge.excused = False
-            storm.stdin.write(f"{said['rev']}\n".encode())
-            (seconds,) = await self._in_time("clients did not come back", [storm.stdout.readline()]) or [b""]
-            if not here or not seconds:
-                self._judge.blame("not all clients came back and became current")
-            else:
-                self._judge.back[self._storm_count] = float(seconds)
-        finally:
-            if storm.returncode is None:
-                storm.kill()
-            await storm.wait()
 
     # --- their hands ------------------------------------------------------------------------------------------------
 
@@ -171,12 +145,6 @@ class Attackers:
 
     async def _members(self, count: int, *, room_for: int = 0) -> list[Wire]:
         return await members(count, self._site.ports[0], self._token, self._crowd.rooms[0], room_for=room_for)
-
-    async def _say(self, content: str, room: str = "") -> dict[str, Any]:
-        key = f"attack-{random.getrandbits(64):x}"
-        body = {"room": room or self._crowd.rooms[0], "content": content, "clientId": key}
-        said: dict[str, Any] = await self._judge.insist(self._crowd.people["attacker"], "POST", "/api/messages", body)
-        return said
 
     async def _in_time(self, otherwise: str, works: Sequence[Awaitable[T]]) -> list[T]:
         try:
