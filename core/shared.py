@@ -2,11 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from core.tasks import apart
 
 T = TypeVar("T")
+
+
+class Given(dict[str, Any]):
+    """A document that several who asked together are given: it is only read.
+
+    `made` is what was made of it, by what it was made with, so that the others need not make it again
+    (handlers/base.py).
+    """
+
+    __slots__ = ("made",)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.made: dict[object, bytes] = {}
 
 
 class Shared(Generic[T]):

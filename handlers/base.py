@@ -15,6 +15,8 @@ import structlog
 from core import errors
 from core.deadline import ANSWER_SECONDS, answer_due
 from core.limits import Window, client_of
+from core.shapes import Shape
+from core.shared import Given
 from core.validation import Json
 from handlers import requests
 from handlers.endpoint import Answer, Declaration, ListOf, declared
@@ -165,9 +167,9 @@ class ApiHandler(BaseHandler):
         if answer.document is None or declaration.returns is None or status == 304:
             return status, extra, b""
         extra.setdefault("Content-Type", declaration.content_type)
-        if isinstance(declaration.returns, ListOf):
-            return status, extra, listed(declaration.returns, answer.document)
-        document = declaration.returns.render(answer.document)
+        if isinstance(answer.document, Page | Given):
+            return status, extra, made_once(declaration.returns, answer.document)
+        document = render(declaration.returns, answer.document)
         if "version" in document and "id" in document:
             extra.setdefault("ETag", f'"{document["version"]}"')
         if declaration.location and status in {200, 201, 202}:
@@ -192,15 +194,20 @@ class ApiHandler(BaseHandler):
         await cast(Any, self).get(**path)
 
 
-def listed(of: ListOf, page: Page) -> bytes:
-    """Put a page's documents through their allow-list and return the JSON of it all.
+def render(shape: Shape | ListOf, document: Any) -> Json:
+    """Put a document, or a page of them, through its allow-list."""
+    if isinstance(shape, Shape):
+        return shape.render(document)
+    page = cast(Page, document)
+    listed: Json = {"items": [shape.shape.render(item) for item in page.items], "next": page.next}
+    return listed if page.total is None else listed | {"total": page.total}
 
-    Where several were given the same page, the first one's answer is made and the others' is the same.
-    """
-    content = page.made.get(of)
+
+def made_once(shape: Shape | ListOf, document: Page | Given) -> bytes:
+    """Return the JSON of what several may have been given: made for the first of them, and the others' is the same."""
+    content = document.made.get(shape)
     if content is None:
-        document: Json = {"items": [of.shape.render(item) for item in page.items], "next": page.next}
-        content = page.made[of] = encode(document if page.total is None else document | {"total": page.total})
+        content = document.made[shape] = encode(render(shape, document))
     return content
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import Invalid, NotFound
-from core.shared import Shared
+from core.shared import Given, Shared
 from models.base import Document, Ground
+from models.message_views import MessageViews
 
 UP, DOWN = 1, -1
 _WAYS = ("before", "after", "changed_after")
@@ -45,11 +46,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The room as it was, its messages asked for, and the cursor of the next page."""
+    """The room as it was, who of its members asked, and the `page` (`MESSAGE_PAGE`) that they asked for."""
 
     room: Document
-    items: list[Document]
-    next: str | None
+    members: frozenset[str]
+    page: Given
+
+    def may_read(self, user_id: str) -> bool:
+        """Tell whether one of those who asked may read it."""
+        return self.room["type"] == "public" or user_id in self.members
 
 
 class History:
@@ -59,52 +64,53 @@ class History:
     Those who wait are asked for together; a snapshot is never older than the question of anybody who is given it.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, views: MessageViews) -> None:
         self._rooms = ground.collection("rooms")
         self._messages = ground.collection("messages")
-        self._reads: Shared[list[Document]] = Shared()
+        self._views = views
+        self._reads: Shared[Part | None] = Shared()
         self._waiting: dict[str, Counter[str]] = {}  # how often each user waits, by what is asked
 
     async def part(self, room_id: str, asked: Asked, user_id: str) -> Part | None:
         """Return what is asked of a room; None where there is no such room for the user. NotFound: no such thread.
 
-        Its documents are shared with others who asked the same: they are only read.
+        It is shared with others who asked the same: it is only read.
         """
         asked = asked.resumed()
         found = await self._read(room_id, asked, user_id)
-        if not found or "epoch" not in found[0]:
-            return None
-        room, items = found[0], found[1:]
-        if room["type"] != "public" and user_id not in room["readers"]:
+        if found is None or not found.may_read(user_id):
             return None
         if asked.thread is not None:
             query = {"_id": asked.thread, "roomId": room_id}
             if await self._messages.get(query, projection={"_id": 1}) is None:
                 raise NotFound
-        return Part(room, *_laid_out(items, asked))
+        return found
 
-    async def _read(self, room_id: str, asked: Asked, user_id: str) -> list[Document]:
-        """Return the room, with those who may read it among all that wait as `readers`, and the messages asked for."""
+    async def _read(self, room_id: str, asked: Asked, user_id: str) -> Part | None:
+        """Return what is asked of a room, for all who wait for it; None where there is no such room."""
         key = f"{room_id}:{asked}"
         waiting = self._waiting.setdefault(key, Counter())
         waiting[user_id] += 1
 
-        async def read() -> list[Document]:
-            # Everybody who shares this run has come before it began, and waits until its end: nobody is left out.
-            readers = list(self._waiting.get(key, ()))
-            found = await self._rooms.snapshot([*_room_for(readers, room_id), *_unions(room_id, asked)])
-            if found and "epoch" in found[0]:
-                found[0]["readers"] = frozenset(member["userId"] for member in found[0].pop("mine"))
-            return found
-
         try:
-            return await self._reads.of(key, read)
+            # Everybody who shares a run has come before it begins, and waits until its end: nobody is left out.
+            return await self._reads.of(key, lambda: self._read_for(list(self._waiting.get(key, ())), room_id, asked))
         finally:
             waiting[user_id] -= 1
             if not waiting[user_id]:
                 del waiting[user_id]
             if not waiting:
                 del self._waiting[key]
+
+    async def _read_for(self, user_ids: list[str], room_id: str, asked: Asked) -> Part | None:
+        found = await self._rooms.snapshot([*_room_for(user_ids, room_id), *_unions(room_id, asked)])
+        if not found or "epoch" not in found[0]:
+            return None
+        room = found[0]
+        members = frozenset(member["userId"] for member in room.pop("mine"))
+        items, following = _laid_out(found[1:], asked)
+        shown = await self._views.messages(items, {room_id: room})
+        return Part(room, members, Given(items=shown, next=following, offset=room["offset"]))
 
 
 def _room_for(user_ids: list[str], room_id: str) -> list[Document]:

@@ -29,7 +29,7 @@ class Messages:
         self._log = log
         self._people = people
         self._views = views
-        self._history = History(ground)
+        self._history = History(ground, views)
         self._search = MessageSearch(ground)
         self._docs = ground.collection("messages")
         self._room_docs = ground.collection("rooms")
@@ -124,8 +124,7 @@ class Messages:
             part = await self._history.part(found["_id"], asked, by.id)
         if part is None:
             raise NotFound  # it went between the two
-        shown = await self._views.messages(part.items, {part.room["_id"]: part.room})
-        return {"items": shown, "next": part.next, "offset": part.room["offset"]}
+        return part.page
 
     async def search(self, words: str, listing: Listing, filters: Mapping[str, Any], *, by: Actor) -> Page:
         """Return messages with all of `words`, the newest first, of rooms the actor may read.

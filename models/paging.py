@@ -31,8 +31,7 @@ class Listing:
 class Page:
     """One page of a list: documents, the cursor of the next page or None, and how many there are in all.
 
-    Several who ask together may be given the same page: it is only read. `made` is what was made of it, by whoever
-    made it, so that the others need not (handlers/base.py).
+    Several who ask together may be given the same page: it is only read. `made` is as core/shared.py's `Given` has it.
     """
 
     items: list[Document]

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from core.errors import NotFound
 from core.permissions import Actor
 from models.history import Asked
 from tests.api.rooms import contents, history, make_room, say
@@ -16,6 +17,21 @@ async def test_of_those_who_ask_together_only_members_are_answered(api, ana, ben
 
     assert [reply.status for reply in replies] == [200, 200, 404] * 12
     assert all(contents(reply.json) == ["between us"] for reply in replies if reply.status == 200)
+
+
+async def test_those_who_ask_for_the_same_at_once_are_given_the_same_page(marquee, api, ana, ben, stranger):
+    den = await make_room(api, ana, "den", "private", members=[ben])
+    await say(api, ana, "between us", den)
+
+    async def ask(person, limit):
+        return await marquee.stores.messages.history(den["id"], Asked(limit=limit), by=Actor("user", person.id))
+
+    pages = await asyncio.gather(*(ask(person, limit) for limit in (5, 6) for person in (ana, ben) * 3))
+    alone = await asyncio.gather(*(ask(person, 5) for person in (ana, stranger)), return_exceptions=True)
+
+    assert len({id(page) for page in pages}) == 2  # one for each limit
+    assert all(contents(page) == ["between us"] for page in pages)
+    assert (contents(alone[0]), type(alone[1])) == (["between us"], NotFound)
 
 
 async def test_whoever_wrote_reads_it_at_once_while_others_read(api, ana, ben, stranger):
