@@ -44,6 +44,8 @@ _AWAY = (
     errors.WriteConcernError,
     errors.WaitQueueTimeoutError,
 )
+# What the driver makes of a connection to a member that has just started and does not serve yet. Ours know sessions.
+_NOT_SERVING_YET = "Sessions are not supported"
 
 
 class Duplicate(Exception):
@@ -146,7 +148,7 @@ class translated:  # noqa: N801 - reads as a statement
 
 def _is_transient(error: errors.PyMongoError) -> bool:
     labels = ("TransientTransactionError", "UnknownTransactionCommitResult", "RetryableWriteError")
-    return any(error.has_error_label(label) for label in labels)
+    return _NOT_SERVING_YET in str(error) or any(error.has_error_label(label) for label in labels)
 
 
 def hits_unique(error: errors.PyMongoError) -> bool:
