@@ -11,9 +11,9 @@ from typing import Any
 from core.metrics import Metrics
 
 # Objects made and not freed before the young are looked at, and how many such looks before the next older ones are.
-# Python's 700 is less than one batch of 500 documents: they were counted as old while they were still being read. A look
-# at everything comes after 180,000 now, or when a quarter is new if that is later: at 9,000 sockets, of 33 objects each,
-# it takes 140 ms.
+# Python's 700 is less than one batch of 500 documents: they were counted as old while they were still being read. A
+# look at everything comes after 180,000 now, or when a quarter is new if that is later: at 9,000 sockets, of 33
+# objects each, it takes 140 ms.
 THRESHOLDS = (10_000, 5, 2)
 
 
