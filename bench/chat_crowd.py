@@ -44,6 +44,7 @@ class Readers:
         self._lines: dict[int, socket.socket] = {}
         self._tails: dict[int, bytes] = {}
         self._sampled: set[int] = set()
+        self._next_beat = time.monotonic() + _BEAT_SECONDS
         self.seen = Seen()
         for number, token in enumerate(tokens):
             line = connect(self._dialect, ports[number % len(ports)], token, rooms)
@@ -53,12 +54,12 @@ class Readers:
             if number % sample == 0:
                 self._sampled.add(line.fileno())
             self._poll.register(line.fileno(), select.EPOLLIN)
+            self._beat()  # thousands take a minute to come in on a busy machine: the first ones must not seem gone
 
     def serve(self) -> None:
         """Read, and obey the lines that come on standard input, until it ends."""
         self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
         print("ready", flush=True)
-        beat = time.monotonic() + _BEAT_SECONDS
         while True:
             for descriptor, _ in self._poll.poll(1.0):
                 if descriptor == sys.stdin.fileno():
@@ -66,10 +67,14 @@ class Readers:
                         return
                 else:
                     self._read(descriptor)
-            if time.monotonic() > beat:
-                beat += _BEAT_SECONDS
-                for line in self._lines.values():
-                    line.send(self._dialect.beat)
+            self._beat()
+
+    def _beat(self) -> None:
+        """Say that all are here, when that is due."""
+        if time.monotonic() > self._next_beat:
+            self._next_beat = time.monotonic() + _BEAT_SECONDS
+            for line in self._lines.values():
+                line.send(self._dialect.beat)
 
     def _obey(self, order: str) -> bool:
         if order.startswith("begin"):
