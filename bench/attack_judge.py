@@ -14,7 +14,8 @@ from tornado.httputil import HTTPHeaders
 from bench.delivery_client import Person
 
 _GIVE_UP_SECONDS = 30.0
-_PAUSE = 0.3  # seconds before something is asked again
+PAUSE = 0.3  # seconds before something is asked again
+NO_ANSWER = 599  # the status of what was not answered at all
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Judge:
     async def ask(
         self, who: Person, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        """Ask any process once; return status and JSON. No answer at all is status 599, and a violation."""
+        """Ask any process once; return status and JSON. No answer at all is NO_ANSWER, and a violation."""
         sent = HTTPHeaders({"Content-Type": "application/json", **(headers or {})})
         token = who.token
         if token:
@@ -52,7 +53,7 @@ class Judge:
         except (OSError, HTTPClientError) as e:
             if not self.excused:
                 self.blame(f"{what}: no answer, {type(e).__name__}")
-            return 599, None
+            return NO_ANSWER, None
         self.timed(what, time.monotonic() - began)
         self.statuses[reply.code] += 1
         document = json.loads(reply.body) if reply.body and "json" in reply.headers.get("Content-Type", "") else None
@@ -74,10 +75,10 @@ class Judge:
             status, document = await self.ask(who, method, path, body, headers=headers)
             if status < 400:
                 return document
-            if status not in {401, 503, 599}:
+            if status not in {401, 503, NO_ANSWER}:
                 self.blame(f"{method} {path}: {status} {_said(document)}")
                 return None
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(PAUSE)
 
     def timed(self, what: str, seconds: float) -> None:
         """Note how long an answer took."""

@@ -116,7 +116,8 @@ class Attackers:
         for number, wire in enumerate(wires):
             wire.send_raw(bursts[number % 2])
         ends = await self._in_time("floods were not ended", [wire.ends() for wire in wires])
-        if set(ends) - {"4429"}:
+        # These clients answer no pings: where reading a flood takes longer than two heartbeats, it may end as silence.
+        if set(ends) - {"4429", "4408"} or "4429" not in ends:
             self._judge.blame(f"floods were ended with {sorted(set(ends))}")
 
     async def _large(self, count: int) -> None:
