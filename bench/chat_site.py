@@ -161,7 +161,7 @@ class ChatSite:
             "PEER_REDIS_URL": redis,
             "PEER_JWT_SECRET": secrets.token_urlsafe(32),
         }
-        return self._servers(["node", "app.js"], environ, PEER, "/healthz")
+        return self._servers(["node", "--expose-gc", "app.js"], environ, PEER, "/healthz")
 
     def _servers(self, command: list[str], environ: dict[str, str], directory: Path, health: str) -> list[Server]:
         logs = [self.directory / f"{directory.name}-{number}.log" for number in range(self._processes)]
