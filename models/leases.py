@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from core.breaker import Breaker
 from core.clock import rfc3339
 from core.gather import Gather
-from core.validation import parse_moment
 
 BUCKETS = 4  # enough to spread over a cluster's nodes; each costs a command in every pipeline
 LEASES, LIVE, PLAYING = "leases", "live", "playing"
@@ -28,8 +27,7 @@ _MOST_ASKED = 16  # lists that are read together: 1,600 screens at most, 2 ms of
 Playing = dict[str, Any]  # {"itemId", "mediaId", "startedAt"}
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(NamedTuple):
     """What is known of one screen. `said` tells whether it ever said what it plays; `playing` is null for nothing."""
 
     last_seen_at: datetime
@@ -105,8 +103,9 @@ class Leases:
         async def work(client: Any) -> list[Any]:
             pipe = client.pipeline(transaction=False)
             for bucket, ids in buckets:
-                pipe.hmget(self._key(bucket, LIVE), ids)
-                pipe.hmget(self._key(bucket, PLAYING), ids)
+                fields = [one.encode() for one in ids]  # once for both commands; the client takes longer
+                pipe.hmget(self._key(bucket, LIVE), fields)
+                pipe.hmget(self._key(bucket, PLAYING), fields)
             return list(await pipe.execute())
 
         answers = iter(await self._redis.run(work))
@@ -206,7 +205,7 @@ def _pack(playing: Playing | None) -> bytes:
 def _unpack(raw: bytes) -> Playing | None:
     playing: Playing | None = orjson.loads(raw)
     if playing is not None and playing["startedAt"] is not None:
-        playing["startedAt"] = parse_moment(playing["startedAt"])
+        playing["startedAt"] = datetime.fromisoformat(playing["startedAt"])  # as `_pack` wrote it
     return playing
 
 
