@@ -153,18 +153,23 @@ class Guesser:
     def __init__(self, judge: Judge, ports: Sequence[int], victim: str) -> None:
         self._judge, self._victim = judge, victim
         self._nobody = Person("guesser", ports, random.Random())
+        self._numbers = itertools.count()
         self.looked_at = self.refused = 0
 
     async def run(self, pause: float) -> None:
         """Guess until cancelled."""
-        for number in itertools.count():
-            body = {"email": f"{self._victim}@example.com", "password": f"a wrong guess, number {number}"}
-            status, _ = await self._judge.ask(self._nobody, "POST", "/api/auth/login", body)
-            self.looked_at += status == 401
-            self.refused += status == 429
-            if status not in {401, 429, 503, NO_ANSWER}:
-                self._judge.blame(f"a guess was answered with {status}")
+        while True:
+            await self.guess()
             await asyncio.sleep(pause)
+
+    async def guess(self) -> None:
+        """Guess once."""
+        body = {"email": f"{self._victim}@example.com", "password": f"a wrong guess, number {next(self._numbers)}"}
+        status, _ = await self._judge.ask(self._nobody, "POST", "/api/auth/login", body)
+        self.looked_at += status == 401
+        self.refused += status == 429
+        if status not in {401, 429, 503, NO_ANSWER}:
+            self._judge.blame(f"a guess was answered with {status}")
 
 
 def begin(works: Sequence[Coroutine[Any, Any, None]]) -> list["asyncio.Task[None]"]:

@@ -132,7 +132,7 @@ async def run(minutes: float, plan: Plan, directory: Path, seed: int = 1) -> tup
         soak = Soak(site, crowd, minutes, random.Random(seed))
         async with crowd.at_work():
             await soak.run()
-        crowd.count_guesses(soak.hurt.emptied + soak.attackers.restarted)
+        await crowd.count_guesses(soak.hurt.emptied + soak.attackers.restarted)
         print(crowd.judge)
         return soak, crowd.violations + soak.grown()
     finally:

@@ -27,7 +27,7 @@ def under(io_loop, tmp_path):
 @pytest.mark.parametrize(
     ("faults", "seconds"),
     [
-        (("redis-kill", "redis-freeze", "mongodb-kill", "mongodb-freeze", "slow"), 5),
+        (("redis-kill", "redis-freeze", "mongodb-kill", "mongodb-freeze", "both-freeze", "slow"), 5),
         (("stepdown", "primary-kill"), 3),
     ],
     ids=["either store and the ways to them", "the primary of three"],
