@@ -1,13 +1,27 @@
-"""Promises in seconds, held on a machine that others load too."""
+"""Waiting for what comes about, and promises in seconds, on a machine that others load too."""
 
+import asyncio
 import threading
 import time
 from contextlib import contextmanager
 
-PATIENCE = 30  # seconds: the deadline of what is waited for inside `within`, which then says by how much it was late
+PATIENCE = 30  # seconds: what has not come about by then never does
 _TICK = 0.01
 # The test's process, MongoDB and Redis take part in most of what is promised: each may be held up as we are.
 _TAKING_PART = 3
+
+
+async def eventually(check, seconds=PATIENCE):
+    """Wait until `check()`, which may be a coroutine function, is true; return what it returned."""
+    until = time.monotonic() + seconds
+    while True:
+        found = check()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < until, "it never came true"
+        await asyncio.sleep(0.02)
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """A display as a player is one: it shows a code, collects its token, and then is a screen."""
 
-import asyncio
-
 from tests.clients import Person
 
 PAIRING = "/api/display/pairing"
@@ -55,12 +53,3 @@ async def screen(api, person, screen_id):
     reply = await api.get(f"/api/screens/{screen_id}", as_=person)
     assert reply.status == 200, reply.body
     return reply.json
-
-
-async def eventually(check, seconds=5.0):
-    """Wait until `await check()` is true; return what it returned."""
-    for _ in range(int(seconds / 0.05)):
-        if found := await check():
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError("it never came true")

@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 
 from core.errors import Unavailable
 from tests.clients import PASSWORD
+from tests.promptness import eventually
 
 NEW = "an altogether different one"
 LOGIN = "/api/auth/login"
@@ -33,11 +34,8 @@ class Mailbox:
 
     async def next(self, count=1):
         """Return the newest mail once there are `count`."""
-        for _ in range(100):
-            if len(self.mails) >= count:
-                return self.mails[count - 1]
-            await asyncio.sleep(0.02)
-        raise AssertionError("no mail")
+        await eventually(lambda: len(self.mails) >= count)
+        return self.mails[count - 1]
 
 
 @pytest.fixture
@@ -148,12 +146,10 @@ async def test_a_mail_server_that_refuses_is_nobodys_error(api, owner, mailbox):
     mailbox.refusing = True
     await forgot(api, owner.email)
 
-    for _ in range(100):
-        text = (await api.get("/metrics")).body
-        if b'marquee_mails_total{outcome="failed"} 1.0' in text:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the failure was not counted")
+    async def is_counted():
+        return b'marquee_mails_total{outcome="failed"} 1.0' in (await api.get("/metrics")).body
+
+    await eventually(is_counted)
 
 
 async def test_only_hashes_of_links_are_stored(api, owner, mailbox, marquee):

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from tests.api.commands import ONE, PNG, accept, finish, order, put_picture, read
-from tests.api.displays import eventually, pair
+from tests.api.displays import pair
 from tests.api.stock import NOTHING, told
+from tests.promptness import eventually
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from tests.api.displays import PAIRING, Display, eventually, pair, screen
+from tests.api.displays import PAIRING, Display, pair, screen
 from tests.api.stock import NOTHING, Stock, make_playlist, move_clock, told
 from tests.clients import Person
+from tests.promptness import eventually
 
 PAIR = "/api/screens/pair"
 MANIFEST = "/api/display/manifest"

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from core.errors import Unauthenticated, Unavailable
-from tests.api.displays import eventually, pair, screen
+from tests.api.displays import pair, screen
 from tests.api.stock import NOTHING, Stock, told
-from tests.promptness import within
+from tests.promptness import eventually, within
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 

@@ -9,6 +9,7 @@ import pytest
 
 from models.storage.cloudinary import Account
 from tests import samples
+from tests.promptness import eventually
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form, upload
 
@@ -42,11 +43,7 @@ async def until(api, who, media_id, *states):
 
 async def settled(standin, *names):
     """Wait until only `names` lie there: the raw upload is destroyed right after its media is ready."""
-    for _ in range(100):
-        if standin.names() == sorted(names):
-            return True
-        await asyncio.sleep(0.02)
-    return False
+    return await eventually(lambda: standin.names() == sorted(names))
 
 
 async def swept(marquee, clock, standin, names):
@@ -182,10 +179,7 @@ async def test_a_direct_upload_survives_the_server_that_took_it(api, editor, wor
     standin.fail("download", "error", "error")
     path = f"/api/media/upload-ticket/{given['ticketId']}/complete"
     media = (await api.post(path, None, editor)).json
-    for _ in range(100):
-        if len(standin.mishaps) == 1:
-            break
-        await asyncio.sleep(0.02)
+    await eventually(lambda: len(standin.mishaps) == 1)
     await asyncio.sleep(0.1)
     await marquee.stores.processing.stop()
 

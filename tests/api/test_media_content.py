@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from tests import samples
+from tests.promptness import eventually
 from tests.uploads import end, upload
 
 
@@ -140,9 +141,5 @@ async def test_a_reader_who_goes_away_leaves_no_open_file(api, editor, workspace
     was_open = open_media()
     await end(writer)
 
-    for _ in range(200):
-        if not open_media():
-            break
-        await asyncio.sleep(0.02)
+    await eventually(lambda: not open_media())
     assert was_open
-    assert open_media() == []

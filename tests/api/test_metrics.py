@@ -8,7 +8,8 @@ import pytest
 from core.metrics import Metrics
 from core.settings import Rate
 from tests import samples
-from tests.api.displays import eventually, pair
+from tests.api.displays import pair
+from tests.promptness import eventually
 from tests.uploads import upload
 
 STILL = {

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.embedded import EmbeddedStores
 from tests.clients import PASSWORD
-from tests.promptness import within
+from tests.promptness import eventually, within
 
 
 @pytest.fixture
@@ -44,10 +44,11 @@ async def test_while_mongodb_is_away_calls_answer_503_within_five_seconds(api, o
         assert (reply.code, bool(reply.headers["Retry-After"])) == ("unavailable", True)
 
     await asyncio.to_thread(vault[1].start_sync)
-    for _ in range(100):
-        if (await api.get("/readyz")).status == 200:
-            break
-        await asyncio.sleep(0.1)
+
+    async def ready():
+        return (await api.get("/readyz")).status == 200
+
+    await eventually(ready)
     for method, path, body, who in calls:
         assert (await api.ask(method, path, body, who)).status < 300, path
 
@@ -58,11 +59,11 @@ async def test_a_write_whose_outcome_was_unknown_is_repeated_safely(api, owner, 
     lost = await api.post("/api/workspaces", {"name": "Malls"}, as_=owner, headers=key)
     await asyncio.to_thread(vault[1].start_sync)
 
-    for _ in range(100):
-        again = await api.post("/api/workspaces", {"name": "Malls"}, as_=owner, headers=key)
-        if again.status != 503:
-            break
-        await asyncio.sleep(0.2)
+    async def answered():
+        reply = await api.post("/api/workspaces", {"name": "Malls"}, as_=owner, headers=key)
+        return reply if reply.status != 503 else None
+
+    again = await eventually(answered)
 
     assert (lost.status, again.status) == (503, 201)
     assert (await api.get("/api/workspaces", as_=owner)).json["total"] == 2

@@ -5,8 +5,9 @@ import hashlib
 import pytest
 
 from tests.api.commands import PNG, accept, finish, order, put_picture, read, stored_files
-from tests.api.displays import eventually, pair
+from tests.api.displays import pair
 from tests.api.stock import move_clock
+from tests.promptness import eventually
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 

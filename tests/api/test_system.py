@@ -1,25 +1,14 @@
 """/healthz, /readyz and /metrics: who may ask, and what they say when a store is away or the process ends."""
 
-import asyncio
 import ipaddress
-import time
 from dataclasses import replace
 
 import pytest
 
 from deploy.embedded import EmbeddedStores
 from tests.clients import Api
-from tests.promptness import within
+from tests.promptness import eventually, within
 from tests.realtime.redis_process import RedisProcess
-
-
-async def until(check, seconds=8.0):
-    """Wait until the reply of `check()` satisfies it: `check` returns the reply, or None to go on."""
-    deadline = time.monotonic() + seconds
-    while (reply := await check()) is None:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-    return reply
 
 
 async def test_a_living_process_says_so(api):
@@ -91,7 +80,7 @@ class TestWithoutRedis:
             ready = await api.get("/readyz")
             return ready if ready.json["status"] == "ready" else None
 
-        await until(healed)
+        await eventually(healed)
         assert b"marquee_redis_up 1.0" in (await api.get("/metrics")).body
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.promptness import eventually
+
 PROFILE = "/api/users/profile"
 CARD = {"id", "username", "displayName", "avatarUrl", "status", "lastSeenAt"}
 FOR_ADMINS = {"email", "role", "disabled"}
@@ -107,7 +109,7 @@ async def test_somebody_with_an_open_dashboard_is_online_and_seen_last_when_it_c
     sockets = [await api.socket("/ws/dashboard", as_=stranger) for _ in range(2)]
     for socket in sockets:
         await socket.event("hello")
-    await until(lambda: is_(card, "online"))
+    await eventually(lambda: is_(card, "online"))
 
     online = (await api.get("/api/users/online", as_=owner)).json
     assert ([c["username"] for c in online["items"]], online["total"]) == (["stranger"], 1)
@@ -117,9 +119,9 @@ async def test_somebody_with_an_open_dashboard_is_online_and_seen_last_when_it_c
     await asyncio.sleep(0.2)
     assert (await card())["status"] == "online"
     sockets[1].close()
-    await until(lambda: is_(card, "offline"))
+    await eventually(lambda: is_(card, "offline"))
     assert (await api.get("/api/users/online", as_=owner)).json["items"] == []
-    await until(lambda: was_seen(card))
+    await eventually(lambda: was_seen(card))
 
 
 async def is_(card, status):
@@ -128,11 +130,3 @@ async def is_(card, status):
 
 async def was_seen(card):
     return (await card())["lastSeenAt"] is not None
-
-
-async def until(true, seconds=3):
-    for _ in range(int(seconds / 0.05)):
-        if await true():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not come true")

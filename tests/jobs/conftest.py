@@ -1,30 +1,15 @@
-import asyncio
-import time
-
 import pytest
 
 from core.breaker import connect
 from core.metrics import Metrics
 from jobs.leader import Leader
+from tests import promptness
 from tests.realtime.redis_process import RedisProcess
-
-
-async def come_true(check, seconds=10.0):
-    """Wait until `check()`, which may be a coroutine function, is true; return what it returned."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = check()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        await asyncio.sleep(0.02)
-    raise AssertionError("it never came true")
 
 
 @pytest.fixture
 def eventually():
-    return come_true
+    return promptness.eventually
 
 
 @pytest.fixture

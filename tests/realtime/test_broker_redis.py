@@ -1,13 +1,12 @@
 """The Redis broker while Redis is killed, emptied, frozen or only half there."""
 
-import asyncio
 import time
 
 import pytest
 
 from core.metrics import Metrics
 from realtime.redis_broker import RedisBroker
-from tests.promptness import within
+from tests.promptness import eventually, within
 from tests.realtime.heard import Heard
 from tests.realtime.proxy import Proxy
 
@@ -18,21 +17,15 @@ def pair(begin, clients, own_redis):
     return [begin(RedisBroker(clients(own_redis.url), "pair", Metrics(), beacon_seconds=0.2)) for _ in range(2)]
 
 
-async def until(holds, seconds=15):
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.gen_test(timeout=40)
 async def test_after_redis_was_killed_and_started_empty_everything_is_heard_again(pair, own_redis):
     ours, theirs = pair
     await ours.broker.subscribe("room:1")
     own_redis.kill()
-    await until(lambda: not ours.broker.up and not theirs.broker.up)
+    await eventually(lambda: not ours.broker.up and not theirs.broker.up)
 
     own_redis.start()
-    await until(lambda: ours.broker.up and theirs.broker.up)
+    await eventually(lambda: ours.broker.up and theirs.broker.up)
     await ours.until(lambda: "room:1" in ours.renewed)
     theirs.broker.publish([("room:1", b"back")])
     await ours.count(1)
@@ -46,7 +39,7 @@ async def test_without_redis_a_process_still_hears_itself_and_never_waits(pair, 
     ours, _ = pair
     await ours.broker.subscribe("room:1")
     own_redis.kill()
-    await until(lambda: not ours.broker.up)
+    await eventually(lambda: not ours.broker.up)
 
     with within(2):
         await ours.broker.subscribe("room:2")
@@ -69,10 +62,10 @@ async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redi
     await ours.count(1)
     delivered_after = time.monotonic() - began
     await ours.broker.subscribe("room:2")
-    await until(lambda: ours.broker._subscription is None)
+    await eventually(lambda: ours.broker._subscription is None)
 
     own_redis.thaw()
-    await until(lambda: ours.broker.up and theirs.broker.up)
+    await eventually(lambda: ours.broker.up and theirs.broker.up)
     await ours.until(lambda: {"room:1", "room:2"} <= set(ours.renewed))
     theirs.broker.publish([("room:2", b"again")])
     await ours.until(lambda: ("room:2", b"again") in ours.publications)
@@ -89,7 +82,7 @@ async def test_a_start_without_redis_works_and_joins_when_it_comes(clients, own_
     assert not heard.broker.up
 
     own_redis.start()
-    await until(lambda: heard.broker.up)
+    await eventually(lambda: heard.broker.up)
     await heard.until(lambda: "room:1" in heard.renewed)
     heard.broker.publish([("room:1", b"joined")])
     await heard.count(1)
@@ -106,7 +99,7 @@ async def test_a_killed_listening_connection_comes_back_and_says_what_to_look_at
 
     await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     await ours.until(lambda: "room:1" in ours.renewed)
-    await until(lambda: theirs.broker.up)
+    await eventually(lambda: theirs.broker.up)
     theirs.broker.publish([("room:1", b"back")])
     await ours.count(1)
 
@@ -119,7 +112,7 @@ async def test_the_beacon_measures_the_way_round(clients, own_redis):
     heard = Heard(broker)
     await broker.start(heard.receive, heard.renew)
 
-    await until(lambda: 0 < metrics.broker_lag_seconds._value.get() < 1)
+    await eventually(lambda: 0 < metrics.broker_lag_seconds._value.get() < 1)
     assert metrics.broker_up._value.get() == 1
     await broker.stop()
 
@@ -145,14 +138,14 @@ async def test_a_process_that_was_cut_off_tells_the_others_to_look_again(far, pa
     await near.broker.subscribe("room:1")
     await far.broker.subscribe("room:1")
     await proxy.cut()
-    await until(lambda: not far.broker.up)
+    await eventually(lambda: not far.broker.up)
     far.broker.publish([("room:1", b"heard by nobody else")])
     await far.count(1)
     assert near.broker.up
 
     await proxy.mend()
     await near.until(lambda: "room:1" in near.renewed)
-    await until(lambda: far.broker.up)
+    await eventually(lambda: far.broker.up)
 
     assert near.publications == []
     assert set(near.renewed) == {"room:1"}

@@ -10,7 +10,7 @@ import pytest
 from core.events import CONNECTION_EVENTS
 from core.tokens import Tokens, screen_token
 from realtime.rules import Rules
-from tests.promptness import within
+from tests.promptness import eventually, within
 from tests.realtime.wire import Wire, masked
 
 
@@ -302,7 +302,7 @@ async def test_sockets_that_wait_for_their_first_frame_are_limited_per_address(c
     refused = await Wire.open(calm.port, "/ws/dashboard")
     admitted = await calm.open(owner)
     waiting[0].hang_up()
-    await _soon(lambda: not calm.shared.lobby.is_full("127.0.0.1"))
+    await eventually(lambda: not calm.shared.lobby.is_full("127.0.0.1"))
     again = await Wire.open(calm.port, "/ws/dashboard")
 
     assert (refused.status, again.status) == (429, 101)
@@ -345,14 +345,14 @@ async def test_the_metrics_count_connections_and_their_ends(calm, owner):
     assert labels._value.get() == 1
 
     wire.writer.write(masked((1000).to_bytes(2), 0x8))
-    await _soon(lambda: labels._value.get() == 0)
+    await eventually(lambda: labels._value.get() == 0)
 
     assert calm.metrics.connections_closed.labels("dashboard", "1000")._value.get() == 1
 
 
 async def test_somebody_connected_is_online_and_offline_when_gone(calm, owner):
     first, second = await calm.open(owner), await calm.open(owner)
-    await _soon(lambda: _online(calm, owner))
+    await eventually(lambda: _online(calm, owner))
 
     first.hang_up()
     await asyncio.sleep(0.2)
@@ -373,12 +373,6 @@ def _expiring(marquee, person, seconds):
     now = marquee.clock.now() - timedelta(seconds=900 - seconds)
     session_id = marquee.stores.access._tokens.verify(person.token, marquee.clock.now()).session_id
     return Tokens(settings.secret_key).access(person.id, session_id, now)
-
-
-async def _soon(holds, seconds=5):
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def _answering_pings(wire, code):

@@ -9,17 +9,12 @@ import pytest
 
 from realtime.outbox import DROP_FROM, MOST_WAITING
 from realtime.rules import Rules
+from tests.promptness import eventually
 
 
 async def numbers(wire, count):
     """Return the numbers of the next `count` events."""
     return [(await wire.read())["data"]["number"] for _ in range(count)]
-
-
-async def _soon(holds, seconds=10):
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.gen_test(timeout=30)
@@ -97,7 +92,7 @@ async def test_a_slow_client_that_reads_again_in_time_misses_nothing(hall, owner
     slow.writer.transport.resume_reading()
 
     assert await numbers(slow, number) == list(range(number))
-    await _soon(lambda: stuck.waiting == 0)
+    await eventually(lambda: stuck.waiting == 0)
 
 
 @pytest.mark.gen_test(timeout=60)
@@ -113,7 +108,7 @@ async def test_ephemeral_events_are_dropped_from_half_and_others_are_not(hall, o
     for _ in range(50):
         await hall.publish(workspace, -1, padding=3_000, ephemeral=True)
     await hall.publish(workspace, number)
-    await _soon(lambda: hall.counted("dropped") >= 45)
+    await eventually(lambda: hall.counted("dropped") >= 45)
 
     slow.writer.transport.resume_reading()
     heard = []
@@ -149,7 +144,7 @@ async def test_a_peer_that_dies_in_the_middle_of_a_fan_out_hurts_nobody_else(hal
     heard = await asyncio.gather(*(numbers(wire, 200) for wire in wires))
 
     assert all(one == list(range(200)) for one in heard)
-    await _soon(lambda: len(hall.node.hub) == 27)
+    await eventually(lambda: len(hall.node.hub) == 27)
 
 
 @pytest.mark.gen_test(timeout=60)

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from core.events import screen_channel
-from tests.api.displays import Display, eventually, pair
+from tests.api.displays import Display, pair
 from tests.api.displays import screen as shown
 from tests.clients import Api
-from tests.promptness import within
+from tests.promptness import eventually, within
 from tests.realtime.proxy import Proxy
 from tests.realtime.wire import Wire, masked
 

@@ -11,7 +11,8 @@ import pytest
 
 from models.storage.cloudinary import Account
 from tests import samples
-from tests.api.displays import eventually, pair
+from tests.api.displays import pair
+from tests.promptness import eventually
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form, upload
 

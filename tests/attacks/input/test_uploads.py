@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests import samples
-from tests.api.displays import eventually, pair
+from tests.api.displays import pair
 from tests.clients import PASSWORD
+from tests.promptness import eventually
 from tests.uploads import end, form, upload
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
