@@ -38,6 +38,8 @@ async def test_a_body_that_comes_byte_by_byte_does_not_hold_its_connection(marqu
     try:
         async with asyncio.timeout(30):
             answer = await reader.read()
+    except ConnectionResetError:  # a byte was on its way when the server hung up
+        answer = b""
     finally:
         dripping.cancel()
         writer.close()

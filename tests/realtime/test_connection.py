@@ -9,6 +9,8 @@ import pytest
 
 from core.events import CONNECTION_EVENTS
 from core.tokens import Tokens, screen_token
+from realtime import dispatch
+from realtime.connection import Connection
 from realtime.rules import Rules
 from tests.promptness import eventually, within
 from tests.realtime.wire import Wire, masked
@@ -398,3 +400,34 @@ async def _outlives(wire, seconds):
                 wire.writer.write(masked(payload, 0xA))
     except TimeoutError:
         assert pings >= 2
+
+
+async def test_a_close_whose_reason_is_no_text_ends_the_connection(calm, owner):
+    wire = await calm.open(owner)
+
+    wire.writer.write(masked(b"\x03\xe8\xff\xfe", 0x8))
+
+    async with asyncio.timeout(10):
+        assert await wire.reader.read() == b""
+        while len(calm.node.hub):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_defect_while_a_frame_is_taken_ends_that_connection_alone(calm, owner, monkeypatch):
+    broken, other = await calm.open(owner), await calm.open(owner)
+    (first, _) = list(calm.node.hub)
+
+    def received(connection, message):
+        if connection is first:
+            raise RuntimeError("a defect")
+        return dispatch.handle(connection, message)
+
+    monkeypatch.setattr(Connection, "received", received)
+    await broken.send({"id": 1, "type": "ping"})
+    async with asyncio.timeout(10):
+        assert await broken.reader.read() == b""
+        while len(calm.node.hub) > 1:
+            await asyncio.sleep(0.01)
+
+    await other.send({"id": 2, "type": "ping"})
+    assert (await other.read())["reply"] == 2
