@@ -61,6 +61,11 @@ class Metrics:
             "Batches that met another process's, and were tried again.",
             registry=r,
         )
+        self.room_groups_undone = Counter(
+            "marquee_room_groups_undone_total",
+            "Transactions of several rooms that were aborted, and done again room by room.",
+            registry=r,
+        )
         self.presence = Gauge("marquee_presence_leases", "Leases this process renews.", registry=r)
         # the process
         self.loop_lag_seconds = Histogram(

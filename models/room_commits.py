@@ -107,6 +107,8 @@ class RoomCommits:
             try:
                 results = await self._together(group)
             except Exception as e:  # noqa: BLE001 - whatever it is, it is every waiting caller's answer
+                if isinstance(e, _Spoiled) and len(group) > 1:
+                    self._ground.metrics.room_groups_undone.inc()
                 results = [e] * len(group)
             for one, result in zip(group, results, strict=True):
                 _answer(one, result)

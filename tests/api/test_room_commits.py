@@ -152,6 +152,8 @@ async def test_what_is_wrong_in_one_room_touches_no_other(marquee, api, ana, roo
         *(send(marquee, room, ana) for room in rooms[4:]),
     )
 
+    undone = marquee.metrics.room_groups_undone.collect()[0].samples[0].value
+    assert undone == (kind not in {"gone", "refused"})
     wrong = answers.pop(3)
     assert isinstance(wrong, outcome)
     assert kind != "known" or wrong[:2] == (first, False)
