@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from bench import delivery_site
 from bench.ports import free_port
 from deploy.engines import REPLICA_SET, Mongod
 
 _START_SECONDS = 60
+_INITIATED_ALREADY = 23  # MongoDB's code for it
 _PIECE = 16_384  # bytes a slow way forwards at once
 
 
@@ -87,8 +88,16 @@ class MongoDB:
         rows = [{"_id": n, "host": f"127.0.0.1:{member.port}"} for n, member in enumerate(self.members)]
         settings = {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 300, "catchUpTimeoutMillis": 2000}
         config = {"_id": REPLICA_SET, "members": rows, "settings": settings}
-        _until(lambda: self.members[0].ask("replSetInitiate", config), "no mongod started")
+        _until(lambda: self._initiate(config), "no mongod started")
         _until(self.primary, "no primary was elected")
+
+    def _initiate(self, config: dict[str, Any]) -> None:
+        """Make them a replica set, unless an earlier try did whose answer came too late. Raises PyMongoError."""
+        try:
+            self.members[0].ask("replSetInitiate", config)
+        except OperationFailure as e:
+            if e.code != _INITIATED_ALREADY:
+                raise
 
     def primary(self) -> Member:
         """Return the member that takes writes. Raises LookupError while there is none."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from core.errors import Unavailable
 from tests.api.displays import pair, screen
 from tests.api.test_heartbeats_offline import LIFE, Time
 from tests.clients import PASSWORD
+from tests.promptness import within
 
 LATE = 5.9  # seconds: 5 are promised, the rest is for a busy machine; the steps alone take 6 and more
 
@@ -141,14 +141,12 @@ async def test_a_mongodb_so_slow_that_beats_are_refused_counts_as_away(marquee, 
 async def test_steps_that_are_each_in_time_are_not_late_together(api, editor, way, method, path, body):
     way.delay = 1.5  # MongoDB answers each step within its 4 s
     headers = {"Idempotency-Key": "once"}
-    began = time.monotonic()
 
-    reply = await api.ask(method, path, body, editor, headers=headers)
-    took = time.monotonic() - began
+    with within(LATE):
+        reply = await api.ask(method, path, body, editor, headers=headers)
     way.delay = 0.0
 
     assert (reply.status, reply.code, bool(reply.headers["Retry-After"])) == (503, "unavailable", True)
-    assert took < LATE
     async with asyncio.timeout(30):  # what was begun ends first, and the same request again makes nothing twice
         while (reply := await api.ask(method, path, body, editor, headers=headers)).status == 503:
             await asyncio.sleep(0.2)
@@ -159,15 +157,13 @@ async def test_a_frame_is_answered_in_time_too(api, editor, way):
     socket = await api.socket("/ws/chat", as_=editor)
     await socket.read()
     way.delay = 1.5
-    began = time.monotonic()
-
     sent = {"room": "general", "content": "Hello", "clientId": "once"}
-    reply = await socket.request("message.send", sent)
-    took = time.monotonic() - began
+
+    with within(LATE):
+        reply = await socket.request("message.send", sent)
     way.delay = 0.0
 
     assert (reply["ok"], reply["error"]["status"], reply["error"]["code"]) == (False, 503, "unavailable")
-    assert took < LATE
 
 
 @pytest.mark.parametrize(
