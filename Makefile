@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up they need: a virtual environment in .venv, made once and
 # again when the requirements change. PYTHON names the interpreter (3.11 or later) to make it with;
 # ARGS goes to pytest or to the benchmarks: make test ARGS="tests/api -k pairing".
-# Tests run in three processes, each with stores of its own: half of them wait for the clock, not for a core.
+# Tests run in five processes, each with stores of its own: most wait, for the clock or a store, more than they compute.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ run: $(STAMP)
 	@exec $(BIN)/python server.py
 
 test: $(STAMP) tools
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n 5 --dist loadfile $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

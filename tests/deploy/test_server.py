@@ -95,6 +95,7 @@ def test_what_was_asked_before_the_end_is_answered(serve, number):
     assert server.end(number) == 0
 
 
+@pytest.mark.timeout(300)  # eight processes, one after the other
 def test_the_commands_work_beside_a_running_server_and_without_one(serve):
     server = serve(MARQUEE_REGISTRATION="closed")
 
