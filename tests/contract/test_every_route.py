@@ -5,15 +5,22 @@ from urllib.parse import urlencode
 import pytest
 
 from handlers.endpoint import parameters
-from tests.contract.test_matrix import ROUTES, actors, things
-from tests.contract.things import BODIES, PARAMETERS, QUERIES
+from tests.contract.test_matrix import ROUTES, things
+from tests.contract.things import BODIES, PARAMETERS, QUERIES, pair_screen
 
-__all__ = ["actors", "things"]  # fixtures
+__all__ = ["things"]  # a fixture
 NAMES = [f"{method} {route}" for method, route, _ in ROUTES]
 READS = [(route, declaration) for method, route, declaration in ROUTES if method == "GET"]
 REPEATABLE = [(route, d) for method, route, d in ROUTES if method == "POST" and d.idempotent]
 # Its own effect is that nobody is there any more to be given the first answer.
 ENDS_ITSELF = "/api/auth/logout-all"
+
+
+@pytest.fixture
+def actors(io_loop, api, workspace, admin, owner):
+    """Those who between them may make every call: fewer than the matrix asks."""
+    screen = io_loop.run_sync(lambda: pair_screen(api, owner, workspace))
+    return {"nobody": None, "screen": screen, "admin": admin, "owner": owner}
 
 
 def caller(actors, declaration):

@@ -187,7 +187,7 @@ class Things:
 
     async def _make_room(self):
         """A private room of the owner, with the workspace's other members in it."""
-        members = [self._people[name].id for name in ("viewer", "editor")]
+        members = [self._people[name].id for name in ("viewer", "editor") if name in self._people]
         ask = {"type": "private", "name": f"room{next(self._numbers)}", "memberIds": members}
         return (await self._api.post("/api/rooms", ask, as_=self._owner)).json["id"]
 
