@@ -7,7 +7,9 @@ from core.limits import Limits, client_of
 from core.permissions import Actor
 from models.access import Access
 
-_AT_ONCE = 64  # when thousands reconnect, the stores are asked in turns and go on serving requests
+# When thousands reconnect, the stores are asked in turns and go on serving requests: of what waits for one of the
+# driver's threads (five for each core), a request is behind these. With more nobody was in sooner.
+_AT_ONCE = 24
 
 
 class AccessGate:
