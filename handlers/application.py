@@ -3,12 +3,11 @@
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
@@ -32,6 +31,7 @@ from handlers import (
     users,
     workspaces,
 )
+from handlers.accepting import Acceptor
 from handlers.base import ApiHandler, BaseHandler, Edge, NotFoundHandler
 from handlers.endpoint import compile_route, refuse_undeclared
 from handlers.requests import MAX_JSON
@@ -53,7 +53,6 @@ MODULES = (
     openapi,
 )
 Route = tuple[str, type[ApiHandler]]
-MOST_ACCEPTED = 8  # connections in a turn of the loop
 
 
 def api_routes() -> list[Route]:
@@ -128,34 +127,10 @@ class Server(HTTPServer):
         """Begin to accept connections, a few in each turn of the loop."""
         for listening in sockets:
             self._sockets[listening.fileno()] = listening
-            self._handlers[listening.fileno()] = accept_in_turns(listening, self._handle_connection)
+            self._handlers[listening.fileno()] = Acceptor(listening, self._handle_connection).stop
 
     def handle_stream(self, stream: Any, address: Any) -> None:
         """Serve a client, by a stream of our own on its socket."""
         sizes = {"max_buffer_size": stream.max_buffer_size, "read_chunk_size": stream.read_chunk_size}
         settings = cast(Application, self.request_callback).settings["settings"]
         super().handle_stream(Stream(stream.socket, settings, **sizes), address)
-
-
-def accept_in_turns(
-    listening: socket.socket, take: Callable[[socket.socket, Any], Awaitable[None] | None]
-) -> Callable[[], None]:
-    """Give `take(connection, address)` those that come, MOST_ACCEPTED in a turn; return what ends that.
-
-    Tornado takes 128. Each costs 0.35 ms until its handshake is done, in steps that they then take together: when
-    thousands came at once, every turn was 45 ms long, and a request goes through about ten of them.
-    """
-    loop = IOLoop.current()
-
-    def accept(_listening: Any, _events: int) -> None:
-        for _ in range(MOST_ACCEPTED):
-            try:
-                connection, address = listening.accept()
-            except BlockingIOError:
-                return  # that was all
-            except ConnectionAbortedError:
-                continue  # gone already
-            take(connection, address)
-
-    loop.add_handler(listening, accept, IOLoop.READ)
-    return lambda: loop.remove_handler(listening)

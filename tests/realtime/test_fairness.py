@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.settings import Rate
-from handlers import application
+from handlers.accepting import MOST_ACCEPTED
 from realtime import presence_news, subscribing
 from tests.api.rooms import say
 from tests.realtime.chatting import enter, subscribed
@@ -89,7 +89,7 @@ async def test_who_is_told_of_many_leaves_turns_to_others(api, marquee, ana, ben
 
 async def test_who_connects_in_a_crowd_is_let_in_a_few_at_a_time(marquee, monkeypatch):
     served, turns_of = marquee.http.handle_stream, []
-    lines = [socket.create_connection(("127.0.0.1", marquee.port)) for _ in range(5 * application.MOST_ACCEPTED)]
+    lines = [socket.create_connection(("127.0.0.1", marquee.port)) for _ in range(5 * MOST_ACCEPTED)]
     for line in lines:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: crowd\r\n\r\n")
 
@@ -104,6 +104,6 @@ async def test_who_connects_in_a_crowd_is_let_in_a_few_at_a_time(marquee, monkey
 
     assert heard == [b"HTTP/1.1 200 OK"] * len(lines)
     assert len(turns_of) == len(lines)
-    assert Counter(turns_of).most_common(1)[0][1] <= application.MOST_ACCEPTED
+    assert Counter(turns_of).most_common(1)[0][1] <= MOST_ACCEPTED
     for line in lines:
         line.close()
