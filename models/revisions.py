@@ -17,6 +17,7 @@ from models.playback import content
 # What `wanted` and `refresh` read of a screen, and no more: thousands are read at a time.
 SCREEN_FIELDS = ("workspaceId", "orientation", "volume", "timezone", "tags", "playlistId")
 _STORED = dict.fromkeys((*SCREEN_FIELDS, "revision", "appliedRevision"), 1)
+_TOLD = dict.fromkeys(("workspaceId", "revision", "appliedRevision", "inSync"), 1)
 _BATCH = 500
 # A lost race is repaired by reading again; who loses five times leaves the rest to the winner and the job.
 _ROUNDS = 5
@@ -74,19 +75,15 @@ class Revisions:
         A revision is written only over the one that was read with the screen, so an older reading
         never replaces a newer one; what lost such a race is read again.
         """
-        changed, told = 0, []
-        try:
-            for _ in range(_ROUNDS):
-                raced = 0
-                for stale in [await self._announce(batch) async for batch in self._batches(query)]:
-                    wrote = await self._write_all(stale)
-                    told += [_sync(screen, revision) for screen, revision in stale]
-                    changed, raced = changed + wrote, raced + len(stale) - wrote
-                if not raced:
-                    break
-        finally:
-            if told:
-                await self._events.publish(told)
+        changed = 0
+        for _ in range(_ROUNDS):
+            raced = 0
+            for stale in [await self._announce(batch) async for batch in self._batches(query)]:
+                wrote = await self._write_all(stale)
+                await self._tell([screen["_id"] for screen, _ in stale])
+                changed, raced = changed + wrote, raced + len(stale) - wrote
+            if not raced:
+                break
         return changed
 
     async def _batches(self, query: Query) -> AsyncIterator[list[Document]]:
@@ -126,8 +123,13 @@ class Revisions:
             [{"$set": {"revision": new, "inSync": {"$eq": ["$appliedRevision", new]}}}],
         )
 
+    async def _tell(self, screen_ids: Sequence[str]) -> None:
+        """Tell the dashboards of these screens as they are now: some may have applied by now what they heard of."""
+        if screen_ids:
+            screens = await self._screens.find({"_id": {"$in": list(screen_ids)}}, projection=_TOLD)
+            await self._events.publish([_sync(screen) for screen in screens])
 
-def _sync(screen: Document, new: str) -> Event:
-    applied = screen["appliedRevision"]
-    data = {"screenId": screen["_id"], "revision": new, "appliedRevision": applied, "inSync": applied == new}
+
+def _sync(screen: Document) -> Event:
+    data = {"screenId": screen["_id"], **{name: screen[name] for name in ("revision", "appliedRevision", "inSync")}}
     return announce("screen.sync", workspace_channel(screen["workspaceId"]), data)

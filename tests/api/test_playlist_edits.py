@@ -119,6 +119,27 @@ async def test_screens_hear_first_and_dashboards_when_it_is_written(api, marquee
     }
 
 
+async def test_a_screen_that_is_quicker_than_what_is_written_of_it_is_last_told_to_be_in_sync(
+    api, marquee, editor, workspace, stock
+):
+    made = await make_playlist(api, editor, workspace, await stock.media("a"))
+    screen, synced, publish = await stock.screen(playlistId=made["id"]), [], marquee.node.publish
+
+    async def applied_at_once(events):
+        """Let the screen apply what it is the first to hear of, before anything else happens."""
+        told_before, changed = bool(synced), [event for event in events if event.type == "manifest.changed"]
+        synced.extend(event.data for event in events if event.type in {"manifest.changed", "screen.sync"})
+        await publish(events)
+        if changed and not told_before:
+            await marquee.stores.beats.beat(screen, {"appliedRevision": changed[0].data["revision"]})
+
+    marquee.node.publish = applied_at_once
+    await api.put(f"{PLAYLISTS}/{made['id']}/items", {"items": [item(await stock.media("b"))]}, as_=editor)
+
+    assert (await stock.stored(screen))["inSync"]
+    assert synced[-1]["inSync"], synced
+
+
 async def test_the_same_items_again_push_nothing(api, editor, workspace, stock, heard):
     media = await stock.media()
     made = await make_playlist(api, editor, workspace, media)
