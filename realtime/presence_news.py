@@ -33,6 +33,7 @@ MOST_CONNECTED = 500  # members; in a room with more of them here, presence is a
 _JOIN_SECONDS = 0.05  # for the same news by way of several rooms
 _REMEMBER_SECONDS = 30.0  # how many are connected in a large room
 _TURN = 2000  # frames made before the loop gets its turn: about 2 ms
+_TOGETHER = 500  # frames pushed as one, 85 KB: what is larger than half of an outbox would be dropped, and all of it
 _CHANGED = EVENTS["presence.changed"]
 
 
@@ -144,12 +145,16 @@ class PresenceNews:
         data = {user_id: orjson.Fragment(frames.encode(_CHANGED.data.render(one))) for user_id, one in fresh.items()}
         made = 0
         for connection, user_ids in hearers.items():
-            if connection.actor is not None:
-                connection.push(_told(connection.actor.id, [data[one] for one in user_ids]), ephemeral=True)
-                made += len(user_ids)
-            if made >= _TURN:
-                made = 0
-                await asyncio.sleep(0)
+            if connection.actor is None:
+                continue
+            changes = [data[one] for one in user_ids]
+            for start in range(0, len(changes), _TOGETHER):
+                some = changes[start : start + _TOGETHER]
+                connection.push(_told(connection.actor.id, some), ephemeral=True)
+                made += len(some)
+                if made >= _TURN:
+                    made = 0
+                    await asyncio.sleep(0)
 
 
 def _hearers(about: Mapping[Room, set[str]]) -> dict[Connection, set[str]]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from core.clock import new_id
+from core.events import Event, room_channel
 from core.settings import Rate
 from realtime import presence_news
 from tests.api.rooms import join, make_room, say
@@ -258,6 +260,19 @@ async def test_presence_over_several_shared_rooms_is_told_once(api, marquee, ana
 
     assert [f for f in await chat.heard() if f.get("data", {}).get("userId") == ben.id] == []
     came.close()
+    chat.close()
+
+
+async def test_who_reads_is_told_of_thousands_who_come_at_once(marquee, ana):
+    chat = await subscribed(marquee.port, ana, "general")
+    coming = [{"userId": new_id(), "status": "online", "lastSeenAt": None} for _ in range(4000)]
+
+    news = Event(presence_news.NEWS, room_channel(chat.entry["roomId"]), {"changes": coming}, ephemeral=True)
+    await marquee.node.publish([news])
+
+    told, wanted = set(), {each["userId"] for each in coming}
+    while not told >= wanted:
+        told.add((await chat.event("presence.changed"))["data"]["userId"])
     chat.close()
 
 
