@@ -25,7 +25,12 @@ _UNACKNOWLEDGED_MS = 60_000  # the kernel gives up on a peer that acknowledges n
 
 
 def tune(stream: IOStream) -> None:
-    """Make the socket send at once, bound what the kernel holds, and let it give up on a peer that is gone."""
+    """Make the socket send at once, bound what the kernel holds, and let it give up on a peer that is gone.
+
+    One that was reset while its handshake was answered is closed by now: whoever reads from it finds out.
+    """
+    if stream.closed():
+        return
     stream.set_nodelay(True)
     with suppress(OSError):
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)

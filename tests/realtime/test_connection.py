@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 import time
 from datetime import timedelta
 
@@ -431,3 +433,23 @@ async def test_a_defect_while_a_frame_is_taken_ends_that_connection_alone(calm, 
 
     await other.send({"id": 2, "type": "ping"})
     assert (await other.read())["reply"] == 2
+
+
+async def test_who_resets_the_handshake_at_whatever_moment_is_no_defect(calm, owner, lines):
+    handshake = (
+        f"GET /ws/dashboard HTTP/1.1\r\nHost: 127.0.0.1:{calm.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Authorization: Bearer {owner.token}\r\n\r\n"
+    )
+    for turns in range(16):
+        raw = socket.create_connection(("127.0.0.1", calm.port))
+        raw.sendall(handshake.encode())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, and no end
+        raw.close()
+    opened = await calm.open(owner)  # the server goes on
+
+    await eventually(lambda: len(calm.node.hub) == 1)
+    assert [line for line in lines if line["log_level"] == "error"] == []
+    opened.hang_up()
