@@ -45,20 +45,23 @@ def within(seconds):
 class _HeldUp(threading.Thread):
     """Sleeps in small pieces and adds up how much longer they took: `seconds` that others had the machine.
 
-    A thread, not a coroutine: an event loop that our own code holds up is what promises are about.
+    A thread, not a coroutine: an event loop that our own code holds up is what promises are about. Code of ours that
+    computes has the interpreter's lock, for which this thread waits too: the processor was ours then, and that is not
+    counted.
     """
 
     def __init__(self):
         super().__init__(daemon=True)
         self.seconds = 0.0
+        self._began = time.monotonic(), time.process_time()
         self._ended = threading.Event()
 
     def run(self):
-        while not self._ended.is_set():
-            began = time.monotonic()
-            self._ended.wait(_TICK)
-            if not self._ended.is_set():
-                self.seconds += max(0.0, time.monotonic() - began - _TICK)
+        looked, worked = self._began
+        while not self._ended.wait(_TICK):
+            before, looked = looked, time.monotonic()
+            worked_before, worked = worked, time.process_time()
+            self.seconds += max(0.0, looked - before - max(_TICK, worked - worked_before))
 
     def stop(self):
         self._ended.set()
