@@ -6,7 +6,7 @@ have open nobody counts anything.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from core.events import OWN_READ, ROOM_MOVED, Event, announce, control, room_channel, user_channel
 from core.tasks import apart
@@ -16,6 +16,7 @@ from models.room_views import RoomViews, own
 
 PAUSE_SECONDS = 0.2  # between two words of one room's unread messages: processes count once a second
 _NEAR = 500  # messages between those who are counted for together
+_MOST_FAR = 50  # questions about those who are further behind: MongoDB plans each by itself, 8,000 of them in a second
 MOST_RECEIPTS = 500  # members; in larger rooms every reader's every step would reach every other one
 
 
@@ -107,13 +108,14 @@ class RoomNews:
     async def _mentioned(self, room_id: str, members: Sequence[Document]) -> dict[str, int]:
         """Count for many members at once the unread messages that mention them.
 
-        Most are nearly up to date and asked for together. Who is far behind is asked for alone: with one for all,
-        somebody who never reads a room would make each of these counts read the mentions of everybody since ever.
+        Most are nearly up to date and asked for together. Those who are far behind are asked for with others who are
+        as far: with one question for all, somebody who never reads a room would make each of these counts read the
+        mentions of everybody since ever.
         """
         read = {m["userId"]: m["lastReadSeq"] for m in members}
-        near = {who: seq for who, seq in read.items() if seq >= max(read.values()) - _NEAR}
-        asked = [(list(near), min(near.values()))] + [([who], seq) for who, seq in read.items() if who not in near]
-        query = {"$or": [{"mentions": {"$in": who}, "roomId": room_id, "seq": {"$gt": seq}} for who, seq in asked]}
+        query = {
+            "$or": [{"mentions": {"$in": who}, "roomId": room_id, "seq": {"$gt": read[who[0]]}} for who in _alike(read)]
+        }
         counts = dict.fromkeys(read, 0)
         for message in await self._messages.find(query, projection={"mentions": 1, "seq": 1}, hint=MENTIONS):
             for user_id in message["mentions"]:
@@ -124,3 +126,15 @@ class RoomNews:
     @staticmethod
     def _counts(room: Document, shown: Document, user_id: str) -> Event:
         return announce("room.unread", user_channel(user_id), {**shown, "roomId": room["_id"]})
+
+
+def _alike(read: Mapping[str, int]) -> list[list[str]]:
+    """Divide readers by how far they have read, each group from the furthest behind on; the last are nearly up to date.
+
+    There may be as many groups as readers, but no more than _MOST_FAR and one.
+    """
+    order = sorted(read, key=read.__getitem__)
+    newest = read[order[-1]]
+    far = [who for who in order if read[who] < newest - _NEAR]
+    size = -(-len(far) // _MOST_FAR) or 1
+    return [*(far[start : start + size] for start in range(0, len(far), size)), order[len(far) :]]

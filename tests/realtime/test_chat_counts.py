@@ -90,6 +90,33 @@ async def test_who_is_far_behind_makes_nobody_read_the_mentions_of_all(api, marq
         chat.close()
 
 
+async def test_of_many_who_are_far_behind_not_each_is_a_question(api, marquee, admin, ana, ben, viewer, monkeypatch):
+    monkeypatch.setattr(room_news, "_NEAR", 1)
+    monkeypatch.setattr(room_news, "_MOST_FAR", 2)
+    find, asked = Collection.find, []
+
+    async def counted(self, query, **options):
+        if self.raw.name == "messages":
+            asked.append(len(query["$or"]))
+        return await find(self, query, **options)
+
+    for number in range(8):
+        await say(api, admin, f"{number} @ana @ben @viewer")
+    for person, seq in ((ana, 1), (ben, 3), (viewer, 4)):
+        await api.post("/api/rooms/general/read", {"seq": seq}, as_=person)
+    monkeypatch.setattr(Collection, "find", counted)
+    room = (await api.get("/api/rooms/general", as_=ana)).json["id"]
+    events = await marquee.stores.room_news.counts(room, [ana.id, ben.id, viewer.id, admin.id])
+
+    assert {event.channel: event.data["mentions"] for event in events} == {
+        f"user:{ana.id}": 7,
+        f"user:{ben.id}": 5,
+        f"user:{viewer.id}": 4,
+        f"user:{admin.id}": 0,
+    }
+    assert asked == [3]  # two of three far behind together, the third, and who is up to date
+
+
 async def test_counts_that_were_overtaken_are_not_told(api, marquee, ben):
     chat = await enter(marquee.port, ben)
 
