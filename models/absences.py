@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Collection as Some
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import inf
 
 from pymongo import UpdateOne
 
@@ -25,13 +26,17 @@ from models.statuses import Change, Statuses
 
 ALIVE = ["online", "error"]
 _BATCH = 500
+_AGAIN_SECONDS = 5.0  # within which a second slow answer, asked for after the first, makes more than a hiccup of both
+_MUCH = 3  # times slow: more than a hiccup at once
 
 
 class Absences:
     """Marks screens offline. For a job that runs each second or so in one process; two at once do no harm.
 
     Every process watches MongoDB meanwhile, for any may be the next to mark. A beat takes six steps there at most, in
-    4.3 s together (core/deadline.py): of a MongoDB that needs `slow_seconds` for one, beats may be refused.
+    4.3 s together (core/deadline.py): of a MongoDB that needs `slow_seconds` for one and for the next, beats may be
+    refused. One slow answer alone is a hiccup, perhaps of this process: were nobody marked for a lease's time after
+    each of these, a busy server would hardly ever say that a screen is gone.
     """
 
     slow_seconds = 0.5
@@ -44,6 +49,7 @@ class Absences:
         self._beat_seconds = ground.settings.screen_heartbeat_seconds
         self._life = lease_life(self._beat_seconds)
         self._began = self._searched = ground.clock.monotonic()
+        self._slow = -inf  # when a slow answer came last
         self._missing: dict[str, float] = {}
 
     async def mark_offline(self, now: datetime) -> int:
@@ -64,13 +70,16 @@ class Absences:
         Raises Unavailable.
         """
         asked = self._ground.clock.monotonic()
-        answers = False
+        took = inf
         try:
             await self._screens.get({"_id": ""}, projection={"_id": 1})
-            answers = self._ground.clock.monotonic() - asked < self.slow_seconds
+            took = self._ground.clock.monotonic() - asked
         finally:
-            if not answers:
-                self._began = self._ground.clock.monotonic()
+            if took >= self.slow_seconds:
+                again = self._slow <= asked < self._slow + _AGAIN_SECONDS
+                self._slow = self._ground.clock.monotonic()
+                if again or took >= _MUCH * self.slow_seconds:
+                    self._began = self._slow
 
     async def _look(self, now: datetime) -> int:
         passed = self._ground.clock.monotonic()

@@ -122,13 +122,27 @@ async def test_a_mongodb_so_slow_that_beats_are_refused_counts_as_away(marquee, 
     passing = shortly_before_its_lease_ends
     marquee.stores.absences.slow_seconds = 0.5
     way.delay = 0.3
-    await follow(marquee)
+    for _ in range(2):
+        await follow(marquee)
     way.delay = 0.0
     marquee.stores.absences.slow_seconds = 60
 
     passing.pass_(6)
 
     assert await look(marquee) == 0
+
+
+async def test_one_slow_answer_is_no_outage(marquee, way, shortly_before_its_lease_ends):
+    passing = shortly_before_its_lease_ends
+    marquee.stores.absences.slow_seconds = 2
+    way.delay = 1.1
+    await follow(marquee)
+    way.delay = 0.0
+    marquee.stores.absences.slow_seconds = 60
+
+    passing.pass_(6)
+
+    assert await look(marquee) == 1
 
 
 @pytest.mark.parametrize(
