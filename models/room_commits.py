@@ -11,7 +11,7 @@ where nobody knows whether a group was committed is that the answer to all of it
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +26,8 @@ from models.transactions import SECONDS, is_conflict
 MOST_TOGETHER = 100  # changes in a group: as many as one room's batch may have, and no group takes longer than that
 _GROUPS = 2  # at once: while one waits for the journal another is read and written
 _THREADS = 16  # transactions at once, of groups and single batches: each waits for MongoDB most of its time
+
+_Work = Callable[[ClientSession], list[Result]]
 
 
 class _Spoiled(Exception):
@@ -52,9 +54,11 @@ class RoomCommits:
         self._stopped = False
 
     def stop(self) -> None:
-        """Take no more batches; those under way end by themselves."""
+        """Begin no more transactions: what waits for one gets Unavailable. Those under way end by themselves."""
         self._stopped = True
         self._pool.shutdown(wait=False)
+        while self._waiting:
+            _answer(self._waiting.popleft(), Unavailable())
 
     async def commit(self, batch: Batch) -> Committed:
         """Apply a batch; return its changes' outcomes, and the room's state, which is committed by the majority.
@@ -82,7 +86,7 @@ class RoomCommits:
         def work(session: ClientSession) -> list[Result]:
             return self._transaction.run([batch], session, known=known)
 
-        result = (await self._ground.transaction_in_thread(work, self._pool, batch.turn.conflicted, deadline))[0]
+        result = (await self._transact(work, batch.turn.conflicted, deadline))[0]
         if isinstance(result, Exception):
             raise result
         return result
@@ -145,7 +149,15 @@ class RoomCommits:
             raise _Spoiled
 
         deadline = min(one.deadline for one in group)
-        return await self._ground.transaction_in_thread(work, self._pool, conflicted, deadline)
+        return await self._transact(work, conflicted, deadline)
+
+    async def _transact(self, work: _Work, conflicted: Callable[[], None], deadline: float) -> list[Result]:
+        try:
+            return await self._ground.transaction_in_thread(work, self._pool, conflicted, deadline)
+        except RuntimeError as e:
+            if self._stopped:  # between two tries the pool was closed; nothing of this one was begun
+                raise Unavailable from e
+            raise
 
 
 def _answer(one: _Waiting, result: Committed | Exception) -> None:

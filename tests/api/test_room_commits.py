@@ -320,6 +320,21 @@ async def test_what_has_waited_too_long_is_refused_untried(marquee, api, ana, ro
     assert [contents(await history(api, ana, room)) for room in rooms] == [[]] * 2 + [["Hello"]] * 4
 
 
+async def test_who_waits_when_the_process_ends_is_refused_and_not_called_a_defect(marquee, ana, rooms, monkeypatch):
+    commits = marquee.stores.room_log._commits
+    async with written_by_another(marquee, rooms[0]):
+        trying = asyncio.ensure_future(commit(marquee, rooms[0], ana, contended=True))
+        await met(marquee)
+        monkeypatch.setattr(commits, "_free", 0)
+        waiting = asyncio.ensure_future(commit(marquee, rooms[1], ana))
+        while not commits._waiting:
+            await asyncio.sleep(0)
+        commits.stop()
+        answers = await settled(trying, waiting, commit(marquee, rooms[2], ana))
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+
+
 # --- commits that nobody knows about --------------------------------------------------------------------------------
 
 
