@@ -41,6 +41,7 @@ def main() -> int:
     names = sys.argv[1:] or list(BENCHES)
     if unknown := [name for name in names if name not in BENCHES]:
         print(f"There is no benchmark {unknown[0]}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
+        print(f"Each takes options by itself: {sys.executable} -m bench.reads --help", file=sys.stderr)
         return 2
     install_peers()
     for name in names:
