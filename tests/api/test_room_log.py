@@ -310,6 +310,7 @@ async def test_processes_take_turns_once_they_have_been_in_each_others_way(two, 
 
     await asyncio.gather(*(write(marquee) for marquee, _ in two))
     looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)  # or what it met is told in another test
 
     assert len(seen - {None}) > 2
     assert await two[0][0].redis.client.get(key) is None

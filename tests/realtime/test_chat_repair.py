@@ -94,8 +94,7 @@ async def test_publications_that_overtook_each_other_are_put_in_order_without_a_
     chat = await subscribed(marquee.port, ben, "general")
     events = await unpublished(cut_off, ana, "one", "two", "three")
 
-    await marquee.node.publish([events[2], events[1]])
-    await marquee.node.publish([events[0]])
+    await marquee.node.publish([events[2], events[1], events[0]])
     heard = await chat.messages(3)
 
     assert [m["data"]["content"] for m in heard] == ["one", "two", "three"]
