@@ -4,7 +4,6 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,7 +15,6 @@ from models.message_changes import Author, React, Send
 from models.room_batch import Batch
 from models.room_changes import DeleteRoom, EditRoom
 from models.room_turns import Turn
-from tests.api.commit_proxy import CommitProxy
 from tests.api.rooms import contents, history, join, make_room, say
 from tests.uploads import upload
 
@@ -336,21 +334,6 @@ async def test_who_waits_when_the_process_ends_is_refused_and_not_called_a_defec
 
 
 # --- commits that nobody knows about --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy(settings):
-    """A proxy before MongoDB that loses commits."""
-    proxy = CommitProxy(urlsplit(settings.mongodb_url).port)
-    proxy.start()
-    yield proxy
-    proxy.stop()
-
-
-@pytest.fixture
-def behind(proxy, servers, marquee):
-    """A second server, which reaches MongoDB through `proxy` alone."""
-    return servers(mongodb_url=f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
 
 
 async def test_a_group_whose_answer_is_lost_is_asked_about_again(behind, proxy, api, ana, rooms):

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +12,6 @@ from core.permissions import Actor
 from core.settings import Rate
 from models.message_changes import Author, Send
 from models.room_changes import DeleteRoom, EditRoom, Join
-from tests.api.commit_proxy import CommitProxy
 from tests.api.rooms import contents, history, make_room, say
 from tests.api.stock import told
 from tests.clients import Api
@@ -226,21 +224,6 @@ async def test_a_caller_that_goes_away_leaves_its_change_standing(marquee, api, 
 # --- commits that nobody knows about --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def proxy(settings):
-    """A proxy before MongoDB that loses commits."""
-    proxy = CommitProxy(urlsplit(settings.mongodb_url).port)
-    proxy.start()
-    yield proxy
-    proxy.stop()
-
-
-@pytest.fixture
-def behind(proxy, servers, api):
-    """A second server, which reaches MongoDB through `proxy` alone."""
-    return servers(mongodb_url=f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
-
-
 async def test_a_commit_whose_answer_is_lost_is_asked_about_again(behind, proxy, ana):
     heard, actor = listen(behind), Actor("user", ana.id)
     await behind.stores.messages.send("general", "warm", by=actor)
@@ -294,10 +277,10 @@ async def test_an_unknown_commit_is_unavailable_and_a_retry_is_safe(api, behind,
 async def test_processes_take_turns_once_they_have_been_in_each_others_way(two, ana):
     room_id = await two[0][0].stores.general.id()
     key = f"{two[0][0].settings.redis_prefix}:{{room:{room_id}}}:turn"
-    seen = set()
+    seen, written = set(), asyncio.Event()
 
     async def look():
-        while True:
+        while not written.is_set():
             seen.add(await two[0][0].redis.client.get(key))
             await asyncio.sleep(0.001)
 
@@ -309,8 +292,8 @@ async def test_processes_take_turns_once_they_have_been_in_each_others_way(two, 
             await marquee.stores.messages.send("general", str(n), by=actor)
 
     await asyncio.gather(*(write(marquee) for marquee, _ in two))
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)  # or what it met is told in another test
+    written.set()
+    await looking
 
     assert len(seen - {None}) > 2
     assert await two[0][0].redis.client.get(key) is None
