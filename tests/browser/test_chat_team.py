@@ -79,6 +79,7 @@ def test_an_owner_runs_a_room_and_who_is_muted_sees_for_how_long(person):
 
     ana.button("Room")
     ana.button("Archive it: to be read only")
+    ana.until_text("#settings-dialog [data-part=archive]", "Open it again")
     ben.until_text("#barred", "archived")
     ana.button("Open it again")
     ana.button("Close", "#settings-dialog")

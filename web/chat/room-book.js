@@ -19,7 +19,7 @@ export async function everything(api, path) {
 }
 
 export class RoomBook {
-  #rooms = new Map();
+  #rooms = new Map(); // id -> room, another object after each change
   #refresh;
 
   /** `onChange()` after every change. */
@@ -38,9 +38,13 @@ export class RoomBook {
 
   /** Read them all anew; a room that is only visited stays. */
   async load() {
+    const before = new Map(this.#rooms);
     const mine = await everything(this.api, "/api/rooms?limit=100");
-    const visited = this.all.filter((room) => !room.myRole && !mine.some(({ id }) => id === room.id));
-    this.#rooms = new Map([...mine, ...visited].map((room) => [room.id, room]));
+    const heardOf = (id) => this.#rooms.get(id) !== before.get(id);
+    const kept = this.all.filter((room) => heardOf(room.id) || (!room.myRole && !mine.some(({ id }) => id === room.id)));
+    const read = mine.filter(({ id }) => !heardOf(id));
+    for (const { id } of mine) if (heardOf(id)) this.refresh(id);
+    this.#rooms = new Map([...read, ...kept].map((room) => [room.id, room]));
     this.onChange();
   }
 
@@ -50,7 +54,9 @@ export class RoomBook {
     return this.get(id) ?? general ?? this.all[0] ?? null;
   }
 
+  /** Note a room as it is told whole; one that was edited since, as its version says, stays. */
   put(room) {
+    if (this.#rooms.get(room.id)?.version > room.version) return;
     this.#rooms.set(room.id, room);
     this.onChange();
   }
@@ -73,14 +79,23 @@ export class RoomBook {
 
   /** Read one now; rejects as Api does. */
   async fetch(id) {
+    const before = this.#rooms.get(id);
     const { data } = await this.api.get(`/api/rooms/${id}`);
-    this.put(data);
+    this.#take(id, before, data);
     return data;
   }
 
   async #again(id) {
-    if (!this.#rooms.has(id)) return;
+    const before = this.#rooms.get(id);
+    if (!before) return;
     const { data } = await this.api.get(`/api/rooms/${id}`).catch(() => ({ data: {} })); // the next hello loads all
-    this.patch(id, data);
+    this.#take(id, before, data);
+  }
+
+  /** Note what was read, unless there was news while it was on its way, which may be newer: then read again. */
+  #take(id, before, room) {
+    if (this.#rooms.get(id) !== before) this.refresh(id);
+    else if (before) this.patch(id, room);
+    else this.put(room);
   }
 }

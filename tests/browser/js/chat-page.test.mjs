@@ -91,3 +91,60 @@ test("all rooms are loaded, one that is only visited stays, one that was left go
   book.patch("a", { unread: 3 });
   assert.deepEqual([changes.length, book.get("a").unread], [before + 1, 3]);
 });
+
+/** An API whose answers come when they are let go, in the order of the requests. */
+function slow() {
+  const held = [];
+  const get = (path) => new Promise((resolve) => held.push({ path, answer: (data) => resolve({ data }) }));
+  return { get, held };
+}
+
+test("what was read before some news came does not undo the news, and is read again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const api = slow();
+  const book = new RoomBook({ api, onChange() {} });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const room = { id: "a", version: 1, archived: false, myRole: "member", unread: 0 };
+  book.put(room);
+
+  book.refresh("a");
+  book.patch("a", { archived: true, version: 2 });
+  api.held.shift().answer({ ...room, unread: 4 });
+  await settled();
+  assert.equal(book.get("a").archived, true);
+  t.mock.timers.tick(1000);
+  api.held.shift().answer({ ...room, archived: true, version: 2, unread: 4 });
+  await settled();
+  assert.deepEqual([book.get("a").archived, book.get("a").unread, api.held.length], [true, 4, 0]);
+
+  const fetched = book.fetch("a");
+  book.patch("a", { unread: 5 });
+  api.held.shift().answer({ ...room, archived: true, version: 2, unread: 4 });
+  assert.equal((await fetched).unread, 4);
+  assert.equal(book.get("a").unread, 5);
+});
+
+test("a late answer to an edit does not undo a later edit", () => {
+  const book = new RoomBook({ api: slow(), onChange() {} });
+  book.put({ id: "a", version: 3, title: "newest" });
+  book.put({ id: "a", version: 2, title: "mine" });
+  assert.equal(book.get("a").title, "newest");
+  book.put({ id: "a", version: 3, title: "newest", myRole: "owner" });
+  assert.equal(book.get("a").myRole, "owner");
+});
+
+test("news that comes while all rooms are read stays: changed, made, gone", async () => {
+  const api = slow();
+  const book = new RoomBook({ api, onChange() {} });
+  for (const id of ["a", "b", "c"]) book.put({ id, version: 1, myRole: "member", unread: 0 });
+  const loaded = book.load();
+  book.patch("a", { unread: 2 });
+  book.remove("b");
+  book.put({ id: "made", version: 1, myRole: "owner" });
+  const read = ["a", "b", "c"].map((id) => ({ id, version: 1, myRole: "member", unread: id === "c" ? 7 : 0 }));
+  api.held.shift().answer({ items: read, next: null });
+  await loaded;
+  assert.deepEqual(book.all.map(({ id }) => id).sort(), ["a", "c", "made"]);
+  assert.deepEqual([book.get("a").unread, book.get("c").unread], [2, 7]);
+  assert.equal(api.held[0].path, "/api/rooms/a");
+});
