@@ -113,7 +113,7 @@ class Api:
 
     def close(self):
         for socket in self._sockets:
-            socket.close()
+            socket.hang_up()
         self._http.close()
 
 
@@ -122,6 +122,7 @@ class Socket:
 
     def __init__(self, connection):
         self.connection = connection
+        self._stream = connection.protocol.stream
 
     async def read(self):
         """Return the next frame, parsed; None when the server has closed."""
@@ -165,3 +166,8 @@ class Socket:
 
     def close(self):
         self.connection.close()
+
+    def hang_up(self):
+        """Close now: Tornado's client does not read the server's answer behind frames that nobody has read."""
+        self.close()
+        self._stream.close()
