@@ -24,7 +24,7 @@ from core.signatures import Signatures
 from core.tokens import Tokens
 from deploy import commands
 from deploy.embedded import EmbeddedStoresError
-from deploy.launch import completed
+from deploy.launch import completed, greeting
 from handlers import application
 from handlers.base import Edge
 from handlers.door import Door
@@ -110,7 +110,7 @@ async def serve(settings: Settings, _asked: argparse.Namespace) -> None:
     marquee = Marquee(settings)
     await marquee.start()
     garbage.settle(marquee.metrics)
-    print(f"Marquee is on http://{settings.host}:{marquee.port}", flush=True)
+    print(greeting(settings, marquee.port), flush=True)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)

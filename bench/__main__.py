@@ -1,6 +1,7 @@
 """Runs the benchmarks, one after the other, each beside its peers: `python -m bench [NAME ...]`.
 
-They want a quiet machine. docs/performance.md has what they printed here, with the date and the versions.
+One alone takes its options too: `python -m bench reads --help`. They want a quiet machine. docs/performance.md has
+what they printed here, with the date and the versions.
 """
 
 import shutil
@@ -38,15 +39,18 @@ def install_peers() -> None:
 
 def main() -> int:
     """Run those that were named, or all."""
-    names = sys.argv[1:] or list(BENCHES)
+    names, options = sys.argv[1:] or list(BENCHES), list[str]()
+    if len(names) > 1 and names[1].startswith("-"):
+        names, options = names[:1], names[1:]
     if unknown := [name for name in names if name not in BENCHES]:
         print(f"There is no benchmark {unknown[0]}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
-        print(f"Each takes options by itself: {sys.executable} -m bench.reads --help", file=sys.stderr)
+        print("One alone takes options: reads --help", file=sys.stderr)
         return 2
     install_peers()
     for name in names:
         print(f"\n{name}: {BENCHES[name]}", flush=True)
-        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+        if status := subprocess.run([sys.executable, "-m", f"bench.{name}", *options], check=False).returncode:
+            return status
     return 0
 
 

@@ -200,7 +200,10 @@ async def run(plan: Plan, directory: Path) -> Crowd:
                 await asyncio.sleep(plan.calm)
                 print(f"{datetime.now(UTC):%H:%M:%S} {fault}: {KINDS[fault]}", flush=True)
                 await (attackers if fault in ATTACKS else hurt).do(fault)
-                await crowd.healed(time.monotonic())
+                over = time.monotonic()
+                await crowd.healed(over)
+                took = time.monotonic() - over
+                print(f"         served again after {took:.1f} s, {len(crowd.found)} violations so far", flush=True)
             await asyncio.sleep(plan.calm)
         await crowd.count_guesses(hurt.emptied + attackers.restarted)
         return crowd
@@ -238,8 +241,9 @@ def main() -> int:
         for violation in crowd.violations:
             print("VIOLATION", violation)
     if found:
-        print(f"the servers' logs are in {directory}")
+        print(f"{found} violations; the servers' logs are in {directory}")
         return 1
+    print("every promise was held")
     shutil.rmtree(directory, ignore_errors=True)
     return 0
 

@@ -87,6 +87,9 @@ class Metrics:
         self.leader = Gauge("marquee_leader", "1 while this process leads the jobs.", registry=r)
         # screens and media
         self.screens = Gauge("marquee_screens", "Screens by status, as the leader counts.", ["status"], registry=r)
+        self.offline_held_seconds = Gauge(
+            "marquee_offline_held_seconds", "For how long this process calls no screen offline.", registry=r
+        )
         self.beats = Counter("marquee_screen_beats_total", "Heartbeats answered.", registry=r)
         self.uploads = Counter("marquee_uploads_total", "Uploads by outcome.", ["outcome"], registry=r)
         self.upload_bytes = Counter("marquee_upload_bytes_total", "Bytes received in uploads.", registry=r)

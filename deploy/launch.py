@@ -52,3 +52,12 @@ def _with_secrets(settings: Settings) -> Settings:
         secret_key=settings.secret_key or ensure_secret(kept / "secret_key"),
         password_pepper=settings.password_pepper or ensure_secret(kept / "password_pepper"),
     )
+
+
+def greeting(settings: Settings, port: int) -> str:
+    """Return what a server says when it is there; to whoever tries it, also where to begin."""
+    said = f"Marquee is on http://{settings.host}:{port}"
+    if settings.production:
+        return said
+    pages = "/ to begin, /player for a screen, /chat for the team, /docs for the API"
+    return f"{said}\nPages: {pages}. Its data is in {settings.data_dir}. Ctrl-C ends it."

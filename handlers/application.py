@@ -77,7 +77,7 @@ def build(edge: Edge, settings: Settings, sockets: list[tuple[str, type[Any], di
     for name, pattern, content in (*media_content.routes, *files.contents):
         specs.append(URLSpec(pattern, content, {"edge": edge, "route": name}))
     for pattern, handler, given in pages.routes():
-        specs.append(URLSpec(pattern, handler, {"edge": edge, "route": pattern, **given}))
+        specs.append(URLSpec(pattern, handler, {"edge": edge, **given}))
     return Application(
         specs,
         default_handler_class=NotFoundHandler,

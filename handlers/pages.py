@@ -60,15 +60,15 @@ class PageHandler(BaseHandler, web.StaticFileHandler):
 
 
 def routes() -> list[tuple[str, type[web.RequestHandler], dict[str, str]]]:
-    """Return pattern, handler and folder of every page."""
+    """Return pattern, handler and, of every page, its folder and the `route` that logs and metrics call it by."""
+    found: list[tuple[str, type[web.RequestHandler], dict[str, str]]] = [
+        (rf"/{folder}/(.+)", PageHandler, {"route": f"/{folder}/{{file}}", "folder": folder})
+        for folder in ("player", "shared", "dashboard", "chat", "docs")
+    ]
     return [
-        (r"/player/?()", PageHandler, {"folder": "player"}),
-        (r"/player/(.+)", PageHandler, {"folder": "player"}),
-        (r"/shared/(.+)", PageHandler, {"folder": "shared"}),
-        (r"/dashboard/(.+)", PageHandler, {"folder": "dashboard"}),
-        (r"/chat/?()", PageHandler, {"folder": "chat"}),
-        (r"/chat/(.+)", PageHandler, {"folder": "chat"}),
-        (r"/docs/(.+)", PageHandler, {"folder": "docs"}),
-        (r"/reset/?()", PageHandler, {"folder": "dashboard", "index": "reset.html"}),
-        (r"/()", PageHandler, {"folder": "dashboard"}),
+        *found,
+        (r"/player/?()", PageHandler, {"route": "/player", "folder": "player"}),
+        (r"/chat/?()", PageHandler, {"route": "/chat", "folder": "chat"}),
+        (r"/reset/?()", PageHandler, {"route": "/reset", "folder": "dashboard", "index": "reset.html"}),
+        (r"/()", PageHandler, {"route": "/", "folder": "dashboard"}),
     ]

@@ -51,6 +51,11 @@ class Absences:
         self._began = self._searched = ground.clock.monotonic()
         self._slow = -inf  # when a slow answer came last
         self._missing: dict[str, float] = {}
+        ground.metrics.offline_held_seconds.set_function(self.held_seconds)
+
+    def held_seconds(self) -> float:
+        """Return for how long nobody is marked from now on."""
+        return max(0.0, self._began + self._life.total_seconds() - self._ground.clock.monotonic())
 
     async def mark_offline(self, now: datetime) -> int:
         """Mark the screens that have gone silent by `now`; return how many.
@@ -83,7 +88,7 @@ class Absences:
 
     async def _look(self, now: datetime) -> int:
         passed = self._ground.clock.monotonic()
-        if passed - self._began < self._life.total_seconds():
+        if self.held_seconds() > 0:
             return 0
         due = await self._expired(now)
         if passed - self._searched >= self._beat_seconds:

@@ -147,6 +147,10 @@ def lease():
 # --- restarts -------------------------------------------------------------------------------------------------------
 
 
+def held_seconds(marquee):
+    return marquee.metrics.registry.get_sample_value("marquee_offline_held_seconds")
+
+
 async def test_a_server_that_has_just_started_marks_nobody(api, editor, marquee, workspace, passing, look):
     """All leases ended while it was down; the screens have a lease's time to come back."""
     display, made = await pair(api, editor, workspace)
@@ -154,12 +158,14 @@ async def test_a_server_that_has_just_started_marks_nobody(api, editor, marquee,
     passing.pass_(600)
     absences = marquee.stores.absences
     absences._began = absences._searched = marquee.clock.monotonic()  # as if it had started now
-    for _ in range(4):
+    for second in range(0, 40, 10):
         assert await look() == 0
+        assert 0 < held_seconds(marquee) <= LIFE - second
         passing.pass_(10)
     assert await status(api, editor, made) == "online"
     passing.pass_(10)
     assert await look() == 1
+    assert held_seconds(marquee) == 0
 
 
 # --- Redis ----------------------------------------------------------------------------------------------------------

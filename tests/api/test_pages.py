@@ -1,5 +1,7 @@
 """The pages: the front page, the reset page, the player's files."""
 
+import re
+
 import pytest
 
 
@@ -55,3 +57,14 @@ async def test_a_page_takes_no_post(api):
     reply = await api.post("/", {})
 
     assert (reply.status, reply.code, reply.headers["Allow"]) == (405, "method_not_allowed", "GET, HEAD, OPTIONS")
+
+
+async def test_pages_stand_in_the_metrics_by_their_names(api):
+    for path in ("/", "/player", "/player/", "/player/player.css", "/chat", "/reset", "/docs"):
+        await api.get(path)
+
+    told = (await api.get("/metrics")).body.decode()
+
+    routes = set(re.findall(r'marquee_http_requests_total{.*?route="(.*?)"', told))
+    assert routes >= {"/", "/player", "/player/{file}", "/chat", "/reset", "/docs"}
+    assert not [route for route in routes if set(route) & set("()?+\\")]

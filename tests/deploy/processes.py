@@ -27,6 +27,7 @@ class Server:
 
     def __init__(self, data_dir, **settings):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")}
+        self.data_dir = data_dir
         self.environ = {**clean, "MARQUEE_DATA_DIR": str(data_dir), "MARQUEE_PORT": "0", **settings}
         self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()

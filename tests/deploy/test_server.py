@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -37,6 +38,17 @@ def test_the_first_answer_comes_within_a_few_seconds(serve):
 
     assert server.ask("/readyz")[0] == 200
     assert time.monotonic() - began < 15  # under 3 s on a machine that does nothing else
+
+
+def test_it_says_which_pages_it_has(serve):
+    server = serve()
+    said = server.process.stdout.readline()
+
+    pages = re.findall(r"(?<= )/\w*", said.partition(". ")[0])
+    assert pages == ["/", "/player", "/chat", "/docs"]
+    for page in pages:
+        assert b"<!doctype html>" in server.fetch(page).lower()
+    assert f"{server.data_dir}. Ctrl-C" in said
 
 
 @pytest.mark.parametrize(
