@@ -1,6 +1,7 @@
 """Chromium, a real server beside it, and colours that can be told apart on a screenshot."""
 
 import io
+import secrets
 import shutil
 import time
 
@@ -9,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from tests import samples
+from tests.browser.chat_person import Person
 from tests.browser.live_server import LiveServer
 from tests.browser.operator_client import Operator
 
@@ -58,6 +60,17 @@ def server(tmp_path_factory):
     live = LiveServer(tmp_path_factory.mktemp("server")).start()
     yield live
     live.stop()
+
+
+@pytest.fixture
+def person(server, browser):
+    """Return a function that opens a browser with somebody new at the chat."""
+
+    def open_chat(name):
+        mark = f"{name}{secrets.token_hex(3)}"
+        return Person(browser(profile=mark), server.url, mark).register()
+
+    return open_chat
 
 
 @pytest.fixture

@@ -22,17 +22,6 @@ def server(tmp_path_factory):
     live.stop()
 
 
-@pytest.fixture
-def person(server, browser):
-    """Return a function that opens a browser with somebody new at the chat."""
-
-    def open_chat(name):
-        mark = f"{name}{secrets.token_hex(3)}"
-        return Person(browser(profile=mark), server.url, mark).register()
-
-    return open_chat
-
-
 def write(operator, room, *lines):
     """Write messages by REST."""
     for words in lines:

@@ -22,7 +22,8 @@ const UNAUTHENTICATED = 4401;
 const PRESENCE = "marquee-presence"; // what a reload keeps
 
 export class ChatPage {
-  #members = { items: [], next: null };
+  #morePeopleAt = null; // the cursor of those who are not shown yet
+  #reading = new Set(); // for each reading of people under way, what was heard of them meanwhile
 
   /** `onEnded()` when the session is no more; `goOn()` takes up again with a new one of the same person. */
   constructor({ api, session, onEnded }) {
@@ -99,8 +100,8 @@ export class ChatPage {
       api,
       myId,
       onDirect: (member) => this.#direct(member),
-      onMember: (member) => this.people.update(member),
-      onRemoved: (userId) => this.people.remove(userId),
+      onMember: (member) => this.#tellPeople((people) => people.update(member)),
+      onRemoved: (userId) => this.#tellPeople((people) => people.remove(userId)),
     });
     const onProfile = (profile) => {
       part("#me").textContent = called(profile);
@@ -136,7 +137,7 @@ export class ChatPage {
     const room = this.book.first(id);
     if (this.#openId !== null) this.chat.close(this.#openId);
     this.people.clear();
-    this.#members = { items: [], next: null };
+    this.#morePeopleAt = null;
     if (room) history.replaceState(null, "", `#${room.id}`);
     this.conversation.open(room ? this.chat.open(room.id) : null);
     this.side.roomChanged();
@@ -187,7 +188,7 @@ export class ChatPage {
     const roomId = channel.startsWith("room:") ? channel.slice(5) : null;
     const here = roomId !== null && roomId === this.#openId;
     if (event === "typing" && here) this.people.typing(data.userId, data.on);
-    else if (event === "presence.changed") this.people.presence(data.userId, data.status);
+    else if (event === "presence.changed") this.#tellPeople((people) => people.presence(data.userId, data.status));
     else if (event === "read") this.conversation.heardRead(roomId, data);
     else if (event === "room.unread") this.book.patch(data.roomId, data);
     else if (event === "mention") this.book.refresh(data.message.roomId);
@@ -203,34 +204,53 @@ export class ChatPage {
       this.conversation.mutedUntil(roomId, data.mutedUntil && Date.parse(data.mutedUntil));
     }
     if (!here) return;
-    if (event === "member.left") this.people.remove(data.userId);
+    if (event === "member.left") this.#tellPeople((people) => people.remove(data.userId));
     else if (event === "member.joined" || isGeneral(this.book.get(roomId))) this.reload.ask(roomId);
-    else this.people.update(data);
+    else this.#tellPeople((people) => people.update(data));
   }
 
-  async #loadPeople(id) {
+  /** Tell the list of people something. While it is read it is told again afterwards: what was read may be older. */
+  #tellPeople(news) {
+    news(this.people);
+    for (const meanwhile of this.#reading) meanwhile.push(news);
+  }
+
+  /** Read something about the people of a room, and show it by `show(answer)`, unless another room is open by then. */
+  async #readPeople(id, read, show) {
     if (id !== this.#openId) return;
+    const meanwhile = [];
+    this.#reading.add(meanwhile);
     await this.#try(async () => {
-      const path = `/api/rooms/${id}/members?limit=100`;
-      const [first, online] = await Promise.all([this.api.get(path), everything(this.api, "/api/users/online?limit=100")]);
+      const answer = await read();
       if (id !== this.#openId) return;
+      show(answer);
+      for (const news of meanwhile) news(this.people);
+      this.#showMine();
+    });
+    this.#reading.delete(meanwhile);
+  }
+
+  #loadPeople(id) {
+    const path = `/api/rooms/${id}/members?limit=100`;
+    const read = () => Promise.all([this.api.get(path), everything(this.api, "/api/users/online?limit=100")]);
+    return this.#readPeople(id, read, ([{ data }, online]) => {
       this.people.here(online);
-      this.#showPeople(first.data.items, first.data.next);
+      this.#showPeople(data.items, data.next);
     });
   }
 
   #morePeople() {
-    const id = this.#openId;
-    const { items, next } = this.#members;
-    return this.#try(async () => {
-      const { data } = await this.api.get(`/api/rooms/${id}/members?limit=100&cursor=${encodeURIComponent(next)}`);
-      if (id === this.#openId) this.#showPeople([...items, ...data.items], data.next);
-    });
+    const path = `/api/rooms/${this.#openId}/members?limit=100&cursor=${encodeURIComponent(this.#morePeopleAt)}`;
+    const show = ({ data }) => this.#showPeople([...this.people.all, ...data.items], data.next);
+    return this.#readPeople(this.#openId, () => this.api.get(path), show);
   }
 
   #showPeople(items, next) {
-    this.#members = { items, next };
+    this.#morePeopleAt = next;
     this.people.show(items, next !== null);
+  }
+
+  #showMine() {
     const mine = this.people.get(this.me.id);
     if (mine) this.conversation.mutedUntil(this.#openId, mine.mutedUntil && Date.parse(mine.mutedUntil));
     this.conversation.render(this.conversation.room);

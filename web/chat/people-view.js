@@ -17,9 +17,10 @@ export class PeopleView {
     this.more.onclick = onMore;
   }
 
-  /** Show members; `hasMore` says whether there are others. */
+  /** Show members; `hasMore` says whether there are others. What somebody has read only ever moves forward. */
   show(members, hasMore) {
-    this.#members = new Map(members.map((member) => [member.userId, member]));
+    const read = (member) => Math.max(member.lastReadSeq, this.get(member.userId)?.lastReadSeq ?? 0);
+    this.#members = new Map(members.map((member) => [member.userId, { ...member, lastReadSeq: read(member) }]));
     this.more.hidden = !hasMore;
     this.#render();
   }
