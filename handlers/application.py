@@ -53,6 +53,7 @@ MODULES = (
     openapi,
 )
 Route = tuple[str, type[ApiHandler]]
+HEADERS_SECONDS = 75  # for headers to come, and between two requests: longer than nginx keeps an upstream (60 s)
 
 
 def api_routes() -> list[Route]:
@@ -106,7 +107,7 @@ def listen(application: Application, port: int, host: str) -> "Server":
     """
     server = Server(
         application,
-        idle_connection_timeout=75,  # longer than nginx keeps an upstream connection (60 s)
+        idle_connection_timeout=HEADERS_SECONDS,
         body_timeout=3600,  # a 500 MB video over a slow line; handlers set less where they refuse
         max_header_size=64 * 1024,  # a 20 KB token is a 401, not an unread request
         max_body_size=MAX_JSON * 2,

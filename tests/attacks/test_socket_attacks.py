@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from bench import attack
-from handlers import requests
+from handlers import application, requests
 
 
 @pytest.mark.timeout(300)
@@ -23,11 +23,19 @@ def test_others_are_undisturbed_memory_is_bounded_and_all_come_back(io_loop, tmp
     assert list(crowd.judge.back) == [500], "all that were cut off, members and screens, are back and current"
 
 
-async def test_a_body_that_comes_byte_by_byte_does_not_hold_its_connection(marquee, owner, monkeypatch):
+@pytest.fixture
+def hasty(servers, monkeypatch):
+    """A server that waits for half a second only."""
+    monkeypatch.setattr(application, "HEADERS_SECONDS", 0.5)
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.5)
-    reader, writer = await asyncio.open_connection("127.0.0.1", marquee.port)
+    return servers()
+
+
+@pytest.mark.parametrize("begun", ["X-Slow: ", "\r\n"], ids=["headers", "a body"])
+async def test_who_sends_byte_by_byte_does_not_hold_a_connection(hasty, owner, begun):
+    reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
     head = f"POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.token}\r\nContent-Length: 9000\r\n"
-    writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode())
+    writer.write(f"{head}Content-Type: application/json\r\n{begun}".encode())
 
     async def drip():
         while True:
@@ -46,5 +54,5 @@ async def test_a_body_that_comes_byte_by_byte_does_not_hold_its_connection(marqu
 
     assert answer == b""
     async with asyncio.timeout(10):
-        while marquee.metrics.registry.get_sample_value("marquee_http_requests_in_progress"):
+        while hasty.metrics.registry.get_sample_value("marquee_http_requests_in_progress"):
             await asyncio.sleep(0.02)
