@@ -10,6 +10,7 @@ import socket
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
@@ -172,35 +173,40 @@ async def test_nothing_of_a_connection_outlives_it(marquee, owner, lines):
         assert await settled(OF_SOCKETS, before) == before
 
 
-@pytest.mark.gen_test(timeout=60)
-async def test_an_idle_screen_holds_little(marquee, screens, lines):
-    async def join(token):
+@pytest.fixture
+def held_when_idle(marquee, lines):
+    """Connect with each token, subscribe to `rooms` where there are any, and return what each further one holds."""
+
+    async def join(path, rooms, token):
         line = Line()
-        await line.open(marquee.port, "/ws/screen", token)
-        await line.hear(b"manifest.changed")
+        await line.open(marquee.port, path, token)
+        if rooms:
+            await line.send("room.subscribe", rooms=[{"room": room} for room in rooms])
+        await line.hear(b'"reply"' if rooms else b"manifest.changed")
         return line
 
-    held = await held_by_each(lines, screens, join)
+    async def held(tokens, path, rooms=()):
+        return await held_by_each(lines, tokens, partial(join, path, rooms))
 
-    assert sum(count for count, _ in held.values()) <= 41, held
-    assert sum(size for _, size in held.values()) <= 4000, held
+    return held
+
+
+def assert_at_most(held, objects, size):
+    """Hold what is held by each connection to so many objects, and so many bytes of them."""
+    assert sum(count for count, _ in held.values()) <= objects, held
+    assert sum(bytes_ for _, bytes_ in held.values()) <= size, held
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_an_idle_chat_connection_with_five_rooms_holds_little(marquee, api, owner, lines):
+async def test_an_idle_screen_holds_little(held_when_idle, screens):
+    assert_at_most(await held_when_idle(screens, "/ws/screen"), 41, 4000)
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_an_idle_chat_connection_with_five_rooms_holds_little(held_when_idle, api, owner):
     rooms = ["general"]
     for number in range(4):
         made = await api.post("/api/rooms", {"name": f"room-{number}", "type": "public"}, as_=owner)
         rooms.append(made.json["id"])
 
-    async def join(token):
-        line = Line()
-        await line.open(marquee.port, "/ws/chat", token)
-        await line.send("room.subscribe", rooms=[{"room": room} for room in rooms])
-        await line.hear(b'"reply"')
-        return line
-
-    held = await held_by_each(lines, [owner.token] * (FIRST + MORE), join)
-
-    assert sum(count for count, _ in held.values()) <= 46, held
-    assert sum(size for _, size in held.values()) <= 5000, held
+    assert_at_most(await held_when_idle([owner.token] * (FIRST + MORE), "/ws/chat", rooms), 46, 5000)
