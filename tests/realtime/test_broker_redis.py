@@ -1,7 +1,5 @@
 """The Redis broker while Redis is killed, emptied, frozen or only half there."""
 
-import time
-
 import pytest
 
 from core.metrics import Metrics
@@ -57,10 +55,9 @@ async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redi
     ours, theirs = pair
     await ours.broker.subscribe("room:1")
     own_redis.freeze()
-    began = time.monotonic()
-    ours.broker.publish([("room:1", b"meanwhile")])
-    await ours.count(1)
-    delivered_after = time.monotonic() - began
+    with within(2):
+        ours.broker.publish([("room:1", b"meanwhile")])
+        await ours.count(1)
     await ours.broker.subscribe("room:2")
     await eventually(lambda: ours.broker._subscription is None)
 
@@ -69,8 +66,6 @@ async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redi
     await ours.until(lambda: {"room:1", "room:2"} <= set(ours.renewed))
     theirs.broker.publish([("room:2", b"again")])
     await ours.until(lambda: ("room:2", b"again") in ours.publications)
-
-    assert delivered_after < 2
 
 
 @pytest.mark.gen_test(timeout=40)
