@@ -1,6 +1,6 @@
 """Whether the promises hold while MongoDB and Redis are killed, frozen and slow under load: the attack on the stores.
 
-    .venv/bin/python -m bench.attack [--faults all|redis-kill,redis-freeze,...] [--turns 1] [--seconds 25] [--beat 5]
+    .venv/bin/python -m bench.attack [--faults all|redis-kill,redis-freeze,...] [--turns 1] [--seconds 30] [--beat 5]
 
 Starts stores and server processes of its own. People read, write, upload and chat, screens beat, somebody guesses a
 password, and the stores are hurt one after the other. Held all the while: an answer is the right one or a 503 with
@@ -48,7 +48,7 @@ class Plan:
 
     faults: Sequence[str] = tuple(KINDS)
     turns: int = 1
-    seconds: float = 25.0
+    seconds: float = 30.0
     beat: int = 5
     slowest: float = 5.0
     processes: int = 2

@@ -6,7 +6,7 @@ The servers run in turns (A B C D A B C D), each in a process of its own, with o
 sockets: Marquee, Socket.IO 4 (websocket transport, no compression), bare `ws`, and the floor, a bare Tornado
 handler. A round publishes one event and ends when the last socket has it; a burst round publishes
 ten. Marquee authenticates each socket, goes through a real Redis, counts metrics and bounds buffers; the
-floor does `write_message` in a loop and nothing else. Prints medians; nothing is written.
+floor does `write_message` in a loop and nothing else.
 """
 
 import argparse
