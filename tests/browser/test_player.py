@@ -102,7 +102,7 @@ def test_an_emergency_takes_the_screen_at_once_and_goes_when_it_is_ended(lobby, 
 
     alarm = operator.alarm("Leave the building", "Use the stairs.")
 
-    display.until_shows(CRITICAL, seconds=5)
+    display.until_shows(CRITICAL, seconds=10)
     assert display.page.locator("#emergency h1").text_content() == "Leave the building"
     display.until(lambda: operator.call("GET", f"/api/emergencies/{alarm['id']}")["showing"] == 1)
     display.until(lambda: in_sync(operator, screen))

@@ -20,7 +20,7 @@ class Heard:
         self.renewed.extend(channels)
         self._news.set()
 
-    async def until(self, holds, seconds=10):
+    async def until(self, holds, seconds=30):
         """Wait for `holds()`, looked at whenever something comes."""
         async with asyncio.timeout(seconds):
             while not holds():

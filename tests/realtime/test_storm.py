@@ -14,7 +14,7 @@ from tests.realtime.wire import Wire, masked
 @pytest.mark.gen_test(timeout=60)
 async def test_five_hundred_that_connect_at_once_all_get_in(hall, owner, marquee):
     wires = await asyncio.gather(*(hall.open(owner) for _ in range(500)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(hall.node.presence._mine.leases()) < 500:
             await asyncio.sleep(0.01)
 
@@ -24,7 +24,7 @@ async def test_five_hundred_that_connect_at_once_all_get_in(hall, owner, marquee
 
     for wire in wires:
         wire.hang_up()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(hall.node.hub) or await marquee.node.presence.online([owner.id]):
             await asyncio.sleep(0.02)
 
