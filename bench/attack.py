@@ -56,7 +56,7 @@ class Plan:
     screens: int = 6
     calm: float = 3  # seconds before each fault
     heal: float = 30  # seconds within which everything is served again
-    uploads: bool = False
+    uploads: bool = True
     sockets: int = 500  # clients of an attack on sockets
     storm: int = 5000  # clients that come back at once
 

@@ -153,9 +153,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
     directory = Path(tempfile.mkdtemp(prefix="marquee-soak-"))
-    plan = Plan(
-        faults=FAULTS, seconds=6, uploads=True, processes=asked.processes, sockets=asked.sockets, storm=asked.storm
-    )
+    plan = Plan(faults=FAULTS, seconds=6, processes=asked.processes, sockets=asked.sockets, storm=asked.storm)
     soak, found = asyncio.run(run(asked.minutes, plan, directory, asked.seed))
     print(soak.table())
     for one in found[:40]:

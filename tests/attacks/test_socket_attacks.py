@@ -14,7 +14,7 @@ from handlers import application, requests
 @pytest.mark.timeout(300)
 def test_others_are_undisturbed_memory_is_bounded_and_all_come_back(io_loop, tmp_path):
     faults = ("loris", "deaf", "flood", "large", "dying", "storm")
-    plan = attack.Plan(faults=faults, seconds=2, slowest=8, calm=0.2, heal=60, sockets=500, storm=500)
+    plan = attack.Plan(faults=faults, seconds=2, slowest=8, calm=0.2, heal=60, uploads=False, sockets=500, storm=500)
 
     crowd = io_loop.run_sync(lambda: attack.run(plan, tmp_path), timeout=280)
 

@@ -17,7 +17,8 @@ def under(io_loop, tmp_path):
     """Run faults, each for `seconds`, and return who saw what."""
 
     def run(*faults, seconds):
-        plan = attack.Plan(faults=faults, seconds=seconds, slowest=LATE, calm=0.5, heal=60, readers=3, screens=4)
+        few = {"readers": 3, "screens": 4, "uploads": False}
+        plan = attack.Plan(faults=faults, seconds=seconds, slowest=LATE, calm=0.5, heal=60, **few)
         return io_loop.run_sync(lambda: attack.run(plan, tmp_path), timeout=280)
 
     return run
