@@ -24,8 +24,8 @@ def test_others_are_undisturbed_memory_is_bounded_and_all_come_back(io_loop, tmp
 
 
 @pytest.fixture
-def hasty(servers, monkeypatch):
-    """A server that waits for half a second only."""
+def hasty(owner, servers, monkeypatch):
+    """A server that waits for half a second only; people come in by another one."""
     monkeypatch.setattr(application, "HEADERS_SECONDS", 0.5)
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.5)
     return servers()
