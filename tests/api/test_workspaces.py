@@ -73,6 +73,16 @@ async def test_an_unknown_address_cannot_be_made_a_member(api, workspace, owner)
     assert reply.json["errors"] == [{"path": "email", "message": "has no account on this server"}]
 
 
+async def test_a_member_is_not_made_one_twice(api, workspace, owner, editor):
+    path = f"/api/workspaces/{workspace}/members"
+
+    reply = await api.post(path, {"email": editor.email, "role": "viewer"}, as_=owner)
+
+    assert (reply.status, reply.code) == (409, "conflict")
+    roles = {member["userId"]: member["role"] for member in (await api.get(path, as_=owner)).json["items"]}
+    assert roles[editor.id] == "editor"
+
+
 async def test_a_workspace_is_deleted_but_a_personal_one_stays(api, workspace, owner):
     personal = next(w["id"] for w in (await api.get("/api/workspaces", as_=owner)).json["items"] if w["personal"])
 
