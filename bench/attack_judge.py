@@ -42,7 +42,8 @@ class Judge:
         token = who.token
         if token:
             sent["Authorization"] = f"Bearer {token}"
-        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        upload = isinstance(body, bytes)
+        raw = body if upload or body is None else json.dumps(body)
         url = f"http://127.0.0.1:{random.choice(who.ports)}{path}"
         request = HTTPRequest(
             url, method, sent, raw, request_timeout=_GIVE_UP_SECONDS, connect_timeout=5, allow_nonstandard_methods=True
@@ -55,7 +56,7 @@ class Judge:
                 self.blame(f"{what}: no answer, {type(e).__name__}")
             return NO_ANSWER, None
         # An upload is looked at for as long as that takes: docs/reliability.md does not promise it in 5 s.
-        self.timed(f"{what}, upload" if raw else what, time.monotonic() - began, limited=not raw)
+        self.timed(f"{what}, upload" if upload else what, time.monotonic() - began, limited=not upload)
         self.statuses[reply.code] += 1
         document = json.loads(reply.body) if reply.body and "json" in reply.headers.get("Content-Type", "") else None
         if reply.code == 503:
