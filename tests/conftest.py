@@ -19,6 +19,7 @@ from tornado.ioloop import IOLoop
 from core import breaker, logs
 from core.settings import Rate, Settings
 from deploy.embedded import EmbeddedStores
+from realtime import redis_broker
 from server import Marquee
 from tests import described
 from tests.clients import Api, Person
@@ -145,13 +146,17 @@ def jobs_by_hand():
     """Keep the servers' jobs at rest, for tests that call what a job calls: `usefixtures("jobs_by_hand")`."""
 
 
-@pytest.fixture
-def patient_redis(monkeypatch):
-    """Let Redis answer as late as the machine lets it: `usefixtures("patient_redis")`, for tests that count to a limit.
+@pytest.fixture(autouse=True)
+def _patience(request):
+    """Let Redis answer as late as the machine lets it, but in tests that kill and freeze one of their own.
 
-    One that seems away is done without, and each process counts anew: more is let through than the limit says.
+    One that seems away is done without for a second: more is let through than a limit says, and news stay at home.
     """
-    monkeypatch.setattr(breaker, "SOCKET_SECONDS", 30.0)
+    with pytest.MonkeyPatch.context() as patched:
+        if "own_redis" not in request.fixturenames:
+            patched.setattr(breaker, "SOCKET_SECONDS", 30.0)
+            patched.setattr(redis_broker, "PUBLISH_SECONDS", 30.0)
+        yield
 
 
 @pytest.fixture

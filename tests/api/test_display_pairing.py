@@ -328,7 +328,6 @@ async def test_new_hardware_may_bring_edits_and_only_a_screen_of_ones_own(api, e
 # --- limits ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("patient_redis")
 async def test_only_unknown_codes_count_and_ten_of_them_are_enough(api, editor, owner, workspace):
     for _ in range(3):
         await pair(api, editor, workspace)
@@ -341,7 +340,6 @@ async def test_only_unknown_codes_count_and_ten_of_them_are_enough(api, editor, 
     assert (await type_code(api, owner, "AAAAAA", workspaceId=workspace)).status == 429
 
 
-@pytest.mark.usefixtures("patient_redis")
 async def test_guesses_at_once_count_like_guesses_in_turn(api, editor, workspace):
     guesses = (type_code(api, editor, f"AAAA{n // 8 + 2}{n % 8 + 2}", workspaceId=workspace) for n in range(30))
     replies = await asyncio.gather(*guesses)

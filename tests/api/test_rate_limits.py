@@ -12,7 +12,6 @@ from deploy.embedded import EmbeddedStores
 from tests.api.displays import pair
 from tests.clients import PASSWORD, Api
 
-pytestmark = pytest.mark.usefixtures("patient_redis")
 PROFILE = "/api/users/profile"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 LOGIN = "/api/auth/login"

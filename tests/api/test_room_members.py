@@ -266,7 +266,6 @@ async def test_the_list_says_up_to_where_each_member_has_read(api, people, lobby
 # --- the messages limit ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("patient_redis")
 async def test_messages_are_limited_and_the_limit_is_told(api, people):
     await asyncio.gather(*(say(api, people["ann"], str(n)) for n in range(30)))  # its ten seconds are real ones
     refused = await api.post("/api/messages", {"room": "general", "content": "x"}, as_=people["ann"])

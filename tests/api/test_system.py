@@ -171,7 +171,6 @@ async def test_requests_are_counted_by_route_and_never_by_what_a_sender_makes_up
     assert sample("marquee_http_requests_in_progress") == 0
 
 
-@pytest.mark.usefixtures("patient_redis")
 @pytest.mark.parametrize(
     ("ask", "policy"),
     [

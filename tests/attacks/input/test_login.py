@@ -16,7 +16,7 @@ from tests.api.displays import Display
 from tests.attacks.input.conftest import MANY
 from tests.clients import PASSWORD, Api
 
-pytestmark = pytest.mark.usefixtures("jobs_by_hand", "patient_redis")
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")
 LOGIN, PROFILE, PAIR = "/api/auth/login", "/api/users/profile", "/api/screens/pair"
 WRONG = "not the right one"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
