@@ -3,15 +3,17 @@
 import asyncio
 from contextlib import suppress
 
+from bench.ports import free_port
+
 
 class Proxy:
     def __init__(self, port):
         self._target = port
+        self.port = free_port()
         self._pairs = []
 
-    async def start(self, port=0):
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", port)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def start(self):
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
 
     async def cut(self):
         """Refuse new connections and break those that are open."""
@@ -22,7 +24,7 @@ class Proxy:
         await asyncio.sleep(0)
 
     async def mend(self):
-        await self.start(self.port)
+        await self.start()
 
     async def _take(self, reader, writer):
         there, out = await asyncio.open_connection("127.0.0.1", self._target)

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import time
 
+from bench.ports import free_port
+
 
 class RedisProcess:
     def __init__(self, directory):
         self._directory = directory
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process = None
         self.start()
@@ -19,7 +20,7 @@ class RedisProcess:
     def start(self):
         command = [shutil.which("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._process = subprocess.Popen(command, cwd=self._directory, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while time.monotonic() < until:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as probe:

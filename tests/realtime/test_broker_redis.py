@@ -8,14 +8,15 @@ from tests.promptness import eventually, within
 from tests.realtime.heard import Heard
 from tests.realtime.proxy import Proxy
 
+BEACON = 1.0  # seconds; three without one are silence, which a machine that others load too must not seem to be
+
 
 @pytest.fixture
 def pair(begin, clients, own_redis):
     """Two processes' brokers on a Redis that may be hurt; beacons come fast, so that silence is soon noticed."""
-    return [begin(RedisBroker(clients(own_redis.url), "pair", Metrics(), beacon_seconds=0.2)) for _ in range(2)]
+    return [begin(RedisBroker(clients(own_redis.url), "pair", Metrics(), beacon_seconds=BEACON)) for _ in range(2)]
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_after_redis_was_killed_and_started_empty_everything_is_heard_again(pair, own_redis):
     ours, theirs = pair
     await ours.broker.subscribe("room:1")
@@ -29,10 +30,9 @@ async def test_after_redis_was_killed_and_started_empty_everything_is_heard_agai
     await ours.count(1)
 
     assert ours.publications == [("room:1", b"back")]
-    assert ours.renewed == ["room:1"]
+    assert set(ours.renewed) == {"room:1"}  # once more by each process that had a beacon to itself meanwhile
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_without_redis_a_process_still_hears_itself_and_never_waits(pair, own_redis):
     ours, _ = pair
     await ours.broker.subscribe("room:1")
@@ -50,7 +50,6 @@ async def test_without_redis_a_process_still_hears_itself_and_never_waits(pair, 
     assert not any(c == "room:3" for c, _ in ours.publications)
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redis):
     ours, theirs = pair
     await ours.broker.subscribe("room:1")
@@ -68,10 +67,9 @@ async def test_a_frozen_redis_is_noticed_by_the_beacon_and_healed(pair, own_redi
     await ours.until(lambda: ("room:2", b"again") in ours.publications)
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_a_start_without_redis_works_and_joins_when_it_comes(clients, own_redis):
     own_redis.kill()
-    heard = Heard(RedisBroker(clients(own_redis.url), "late", Metrics(), beacon_seconds=0.2))
+    heard = Heard(RedisBroker(clients(own_redis.url), "late", Metrics(), beacon_seconds=BEACON))
     await heard.broker.start(heard.receive, heard.renew)
     await heard.broker.subscribe("room:1")
     assert not heard.broker.up
@@ -86,7 +84,6 @@ async def test_a_start_without_redis_works_and_joins_when_it_comes(clients, own_
     assert heard.publications == [("room:1", b"joined")]
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_a_killed_listening_connection_comes_back_and_says_what_to_look_at(pair, clients, own_redis):
     ours, theirs = pair
     await ours.broker.subscribe("room:1")
@@ -103,7 +100,7 @@ async def test_a_killed_listening_connection_comes_back_and_says_what_to_look_at
 
 async def test_the_beacon_measures_the_way_round(clients, own_redis):
     metrics = Metrics()
-    broker = RedisBroker(clients(own_redis.url), "lag", metrics, beacon_seconds=0.05)
+    broker = RedisBroker(clients(own_redis.url), "lag", metrics, beacon_seconds=0.5)
     heard = Heard(broker)
     await broker.start(heard.receive, heard.renew)
 
@@ -124,10 +121,9 @@ def proxy(io_loop, own_redis):
 @pytest.fixture
 def far(begin, clients, own_redis, proxy):
     """A process whose way to Redis leads through the proxy."""
-    return begin(RedisBroker(clients(f"redis://127.0.0.1:{proxy.port}"), "pair", Metrics(), beacon_seconds=0.2))
+    return begin(RedisBroker(clients(f"redis://127.0.0.1:{proxy.port}"), "pair", Metrics(), beacon_seconds=BEACON))
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_a_process_that_was_cut_off_tells_the_others_to_look_again(far, pair, proxy):
     near, _ = pair
     await near.broker.subscribe("room:1")

@@ -123,7 +123,6 @@ async def test_a_muted_member_is_told_for_how_long(api, marquee, ana, ben, clock
     assert reply["error"]["retryAfterMs"] > 300 * 24 * 3600 * 1000
 
 
-@pytest.mark.usefixtures("patient_redis")
 async def test_messages_through_both_doors_count_together(api, marquee, chat, ana):
     for number in range(15):
         await say(api, ana, f"{number}")

@@ -14,13 +14,13 @@ from core.tokens import Tokens, screen_token
 from realtime import dispatch
 from realtime.connection import Connection
 from realtime.rules import Rules
-from tests.promptness import eventually, within
+from tests.promptness import PATIENCE, eventually, within
 from tests.realtime.wire import Wire, masked
 
 
 @pytest.fixture
 def rules():
-    return Rules(auth_seconds=0.4, heartbeat_seconds=0.5, grace_seconds=0.4)
+    return Rules(auth_seconds=0.4, heartbeat_seconds=1, grace_seconds=1)
 
 
 @pytest.fixture
@@ -94,20 +94,20 @@ async def test_before_authentication_nothing_else_is_answered_with_more_than_a_r
 
 
 async def test_auth_again_extends_and_gets_a_reply(hall, api, owner, marquee):
-    short = _expiring(marquee, owner, seconds=2)
+    short = _expiring(marquee, owner, seconds=3)
     wire = await Wire.open(hall.port, "/ws/dashboard", short)
     await wire.read()
 
     await wire.send({"id": 9, "type": "auth", "data": {"token": owner.token}})
     reply = await wire.read()
-    await _outlives(wire, seconds=3)
+    await _outlives(wire, seconds=5)
 
     assert (reply["reply"], reply["ok"]) == (9, True)
 
 
 async def test_an_expired_token_is_closed_after_its_grace(hall, owner, marquee):
     began = time.monotonic()
-    with within(4):
+    with within(5):
         wire = await Wire.open(hall.port, "/ws/dashboard", _expiring(marquee, owner, seconds=2))
         await wire.read()
 
@@ -260,19 +260,18 @@ async def test_a_frame_in_many_pieces_is_one_frame_and_counts_whole(calm, owner)
 async def test_pings_come_every_heartbeat_and_an_answering_client_stays(hall, owner):
     wire = await hall.open(owner)
 
-    await _outlives(wire, seconds=2.5)
+    await _outlives(wire, seconds=4)
 
     wire.hang_up()
 
 
-@pytest.mark.gen_test(timeout=20)
 async def test_a_half_open_connection_is_ended_after_two_heartbeats(hall, owner):
     wire = await hall.open(owner)  # from now on it answers nothing, like a machine whose cable was pulled
     began = time.monotonic()
 
-    with within(3):
+    with within(4):
         assert await wire.closed_with() == 4408
-    assert time.monotonic() - began > 0.9
+    assert time.monotonic() - began > 1.9
     assert not len(hall.node.hub)
 
 
@@ -362,9 +361,11 @@ async def test_somebody_connected_is_online_and_offline_when_gone(calm, owner):
     await asyncio.sleep(0.2)
     assert owner.id in await calm.node.presence.everyone()
     second.hang_up()
-    async with asyncio.timeout(30):
-        while owner.id in await calm.node.presence.everyone():
-            await asyncio.sleep(0.02)
+
+    async def is_gone():
+        return owner.id not in await calm.node.presence.everyone()
+
+    await eventually(is_gone)
 
 
 def _online(hall, person):
@@ -409,7 +410,7 @@ async def test_a_close_whose_reason_is_no_text_ends_the_connection(calm, owner):
 
     wire.writer.write(masked(b"\x03\xe8\xff\xfe", 0x8))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert await wire.reader.read() == b""
         while len(calm.node.hub):
             await asyncio.sleep(0.01)
@@ -426,7 +427,7 @@ async def test_a_defect_while_a_frame_is_taken_ends_that_connection_alone(calm, 
 
     monkeypatch.setattr(Connection, "received", received)
     await broken.send({"id": 1, "type": "ping"})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert await broken.reader.read() == b""
         while len(calm.node.hub) > 1:
             await asyncio.sleep(0.01)
