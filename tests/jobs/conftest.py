@@ -6,6 +6,8 @@ from jobs.leader import Leader
 from tests import promptness
 from tests.realtime.redis_process import RedisProcess
 
+LEASE = 2.0
+
 
 @pytest.fixture
 def eventually():
@@ -29,12 +31,15 @@ def follower(marquee, servers):
 
 @pytest.fixture
 def leaders(io_loop, settings, clock):
-    """Make claims to lead, as that many processes would: with locks that last 0.6 s and are renewed every 0.1 s."""
+    """Make claims to lead, as that many processes would: with locks that last 2 s and are renewed every 0.1 s.
+
+    None of them comes to itself too late for its lock because the machine was busy.
+    """
     made = []
 
     def make(url=settings.redis_url, **times):
         client = connect(url)
-        times = {"lease_seconds": 0.6, "renew_seconds": 0.1, **times}
+        times = {"lease_seconds": LEASE, "renew_seconds": 0.1, **times}
         leader = Leader(client, settings.redis_prefix, clock, Metrics(), **times)
         made.append((leader, client))
         return leader

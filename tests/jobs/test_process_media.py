@@ -10,16 +10,18 @@ from tests import samples
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form
 
+SECONDS, SLOW = 1.5, 3.0  # that a call may take, and that a slow one takes
+
 
 @pytest.fixture
 def standin():
-    with Cloudinary(slow_seconds=1.5) as running:
+    with Cloudinary(slow_seconds=SLOW) as running:
         yield running
 
 
 @pytest.fixture
 def marquee(servers, standin, monkeypatch):
-    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": 0.5})
+    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": SECONDS})
     return servers(storage="cloudinary", cloudinary_url=standin.url)
 
 
@@ -36,7 +38,7 @@ async def test_an_upload_whose_process_died_becomes_ready_in_another(
     given = (await api.post("/api/media/upload-ticket", ask, editor)).json
     body, content_type = form(content, fields=given["fields"])
     post = urllib.request.Request(given["url"], body, {"Content-Type": content_type})
-    await asyncio.to_thread(lambda: urllib.request.urlopen(post, timeout=5).read())
+    await asyncio.to_thread(lambda: urllib.request.urlopen(post, timeout=30).read())
     marquee.stores.processing._start = lambda media_id: None  # the process dies when it has answered
     await marquee.jobs.stop()
     media = (await api.post(f"/api/media/upload-ticket/{given['ticketId']}/complete", None, editor)).json
@@ -45,4 +47,4 @@ async def test_an_upload_whose_process_died_becomes_ready_in_another(
     async def ready():
         return (await api.get(f"/api/media/{media['id']}", editor)).json["status"] == "ready"
 
-    await eventually(ready, seconds=20)
+    await eventually(ready)

@@ -46,7 +46,7 @@ async def test_a_server_that_ends_lets_another_lead(marquee, follower, eventuall
 
     await marquee.jobs.stop()
 
-    await eventually(lambda: follower.jobs.leader.leads, seconds=4)
+    await eventually(lambda: follower.jobs.leader.leads)
 
 
 async def test_every_job_runs_and_succeeds_on_an_empty_server(marquee, lines):

@@ -11,15 +11,17 @@ from tests.api.stock import raise_emergency
 
 @pytest.fixture
 def settings(settings, own_redis):
-    return replace(settings, redis_url=own_redis.url, screen_heartbeat_seconds=1)
+    return replace(settings, redis_url=own_redis.url, screen_heartbeat_seconds=3)
 
 
 async def beat_on(display):
+    """Beat three times as often as is due: who is late on a busy machine has not fallen silent."""
     while True:
         await display.beat()
         await asyncio.sleep(1)
 
 
+@pytest.mark.gen_test(timeout=110)
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 async def test_the_jobs_go_on_without_redis(
     api, editor, workspace, marquee, follower, own_redis, clock, eventually, how
@@ -38,7 +40,7 @@ async def test_the_jobs_go_on_without_redis(
 
     await eventually(is_offline, seconds=30)
     assert (await screen(api, editor, loud["id"]))["status"] == "online"
-    await eventually(lambda: follower.jobs.leader.leads, seconds=15)
+    await eventually(lambda: follower.jobs.leader.leads)
 
     beating.cancel()
     clock.advance(seconds=61)
@@ -46,14 +48,14 @@ async def test_the_jobs_go_on_without_redis(
     async def has_ended():
         return (await api.get(f"/api/emergencies/{raised['id']}", as_=editor)).json["endedAt"]
 
-    assert await eventually(has_ended, seconds=15) == raised["expiresAt"]
+    assert await eventually(has_ended) == raised["expiresAt"]
 
 
 async def test_one_leads_again_when_redis_is_back(marquee, follower, own_redis, eventually):
     own_redis.kill()
     leaders = [each.jobs.leader for each in (marquee, follower)]
-    await eventually(lambda: all(each.leads for each in leaders), seconds=15)
+    await eventually(lambda: all(each.leads for each in leaders))
 
     own_redis.start()
 
-    await eventually(lambda: sum(each.leads for each in leaders) == 1, seconds=15)
+    await eventually(lambda: sum(each.leads for each in leaders) == 1)
