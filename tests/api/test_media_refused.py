@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+from contextlib import suppress
 
 import pytest
 
@@ -187,12 +188,13 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(api, editor, workspace, 
 
 
 async def test_a_sender_who_falls_silent_is_cut_off(api, editor, workspace, left, monkeypatch):
-    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 1)
     body, content_type = form(samples.image_bytes() + bytes(3_000_000), fields={"workspaceId": workspace})
     reader, writer = await begin(api, editor, len(body), content_type)
     writer.write(body[:2_000_000])
 
-    assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+    with suppress(ConnectionResetError):  # some of it was not read yet when the server hung up
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
     await end(writer)
     await eventually(lambda: not left()[0])
     assert left() == ([], [])

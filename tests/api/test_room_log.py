@@ -15,6 +15,7 @@ from models.room_changes import DeleteRoom, EditRoom, Join
 from tests.api.rooms import contents, history, make_room, say
 from tests.api.stock import told
 from tests.clients import Api
+from tests.promptness import PATIENCE, eventually, within
 
 
 @pytest.fixture
@@ -247,18 +248,17 @@ async def test_an_unknown_commit_is_unavailable_and_a_retry_is_safe(api, behind,
         return await behind.stores.room_log.submit(room_id, change)
 
     proxy.lose(lost, 1_000_000)
-    asked = asyncio.get_running_loop().time()
-    waiting = asyncio.gather(*(send(n) for n in range(3)), return_exceptions=True)
-    await asyncio.sleep(1)
-    late = asyncio.gather(send(9), return_exceptions=True)
-    answers = [*await waiting, *await late]
+    with within(5):
+        waiting = asyncio.gather(*(send(n) for n in range(3)), return_exceptions=True)
+        await asyncio.sleep(1)
+        late = asyncio.gather(send(9), return_exceptions=True)
+        answers = [*await waiting, *await late]
 
-    assert asyncio.get_running_loop().time() - asked < 5
     assert [type(answer) for answer in answers] == [Unavailable] * 4
     assert len({id(answer) for answer in answers}) == 4
     assert told(heard, "message.created") == []
     proxy.lose(None, 0)
-    async with asyncio.timeout(15):  # what was begun and never committed holds the room until MongoDB ends it
+    async with asyncio.timeout(PATIENCE):  # what was begun and never committed holds the room until MongoDB ends it
         while True:
             try:
                 again = [await send(n) for n in range(3)]
@@ -296,7 +296,11 @@ async def test_processes_take_turns_once_they_have_been_in_each_others_way(two, 
     await looking
 
     assert len(seen - {None}) > 2
-    assert await two[0][0].redis.client.get(key) is None
+
+    async def is_given_back():
+        return await two[0][0].redis.client.get(key) is None
+
+    await eventually(is_given_back)
 
 
 async def test_a_turn_that_nobody_gives_back_is_waited_for_only_so_long(two, ana):

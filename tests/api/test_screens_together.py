@@ -58,6 +58,7 @@ def member(person, workspace):
     return Actor("user", person.id, workspaces={workspace: "viewer"})
 
 
+@pytest.mark.usefixtures("jobs_by_hand")  # they read screens too
 async def test_those_who_ask_for_the_same_at_once_share_one_read(marquee, viewer, owner, workspace, stock, reads):
     await stock.screen("Lobby")
     screens, before = marquee.stores.screens, reads()
