@@ -19,18 +19,18 @@ NOTE = b"Milk, bread, and a ladder.\n"
 
 @pytest.fixture
 def standin():
-    with Cloudinary() as running:
+    with Cloudinary(slow_seconds=3) as running:
         yield running
 
 
 @pytest.fixture
 def marquee(servers, standin, monkeypatch):
-    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": 0.5})
+    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": 1.5})
     return servers(storage="cloudinary", cloudinary_url=standin.url)
 
 
 async def fetched(url):
-    return await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read())
+    return await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read())
 
 
 async def keep(api, person, content, name):

@@ -14,26 +14,27 @@ from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form, upload
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+SECONDS, SLOW = 1.5, 3.0  # that a call may take, and that a slow one takes
 
 
 @pytest.fixture
 def standin():
-    with Cloudinary(slow_seconds=1.5) as running:
+    with Cloudinary(slow_seconds=SLOW) as running:
         yield running
 
 
 @pytest.fixture
 def marquee(servers, standin, monkeypatch):
-    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": 0.5})
+    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": SECONDS})
     return servers(storage="cloudinary", cloudinary_url=standin.url)
 
 
 async def fetched(url):
-    return await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read())
+    return await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read())
 
 
 async def until(api, who, media_id, *states):
-    for _ in range(400):
+    for _ in range(1200):
         media = (await api.get(f"/api/media/{media_id}", who)).json
         if media["status"] in states:
             return media
@@ -66,7 +67,7 @@ async def ticket(api, who, workspace, content, content_type="image/png"):
 async def post(given, content):
     body, content_type = form(content, fields=given["fields"])
     request = urllib.request.Request(given["url"], body, {"Content-Type": content_type})
-    return await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=5).read())
+    return await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=30).read())
 
 
 async def test_an_upload_lies_there_and_is_served_from_there(api, editor, workspace, standin):
@@ -108,7 +109,7 @@ async def test_what_fails_there_leaves_nothing_anywhere(
     assert list((marquee.settings.data_dir / "incoming").iterdir()) == []
     assert (await api.get("/api/media", editor)).json["items"] == []
     if how == ["slow"]:
-        await asyncio.sleep(1.5)  # it is done there after all, long after we have given up
+        await asyncio.sleep(SLOW)  # it is done there after all, long after we have given up
     assert await swept(marquee, clock, standin, [])
 
 

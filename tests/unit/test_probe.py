@@ -337,9 +337,9 @@ def test_a_worker_that_is_killed_refuses_the_file(tmp_path):
 
     async def job():
         task = asyncio.create_task(Prober().probe(source, tmp_path))
-        while not workers():
+        while not (alive := workers()):
             await asyncio.sleep(0.01)
-        workers()[0].kill()
+        alive[0].kill()
         with pytest.raises(Invalid, match="could not be read"):
             await task
 
@@ -387,9 +387,9 @@ def test_the_worker_gets_no_secrets(tmp_path, monkeypatch):
 
     async def job():
         task = asyncio.create_task(Prober().probe(source, tmp_path))
-        while not workers():
+        while not (alive := workers()):
             await asyncio.sleep(0.005)
-        seen.update(workers()[0].environ())
+        seen.update(alive[0].environ())
         await task
 
     asyncio.run(job())
