@@ -40,6 +40,15 @@ KINDS = FAULTS | ATTACKS
 GUESSES, GUESSES_SECONDS = 10, 900  # the contract's limit on logins
 _LOOKS = 0.1  # of the events that a reader of the chat hears are looked up by REST at once
 _UNDECIDED_SECONDS = 5.0  # batches whose outcome is open end within this
+_OPTIONS = {
+    "turns": "how often all faults come",
+    "seconds": "how long each fault lasts",
+    "beat": "seconds between two heartbeats of a screen",
+    "slowest": "seconds that an answer may take",
+    "processes": "server processes",
+    "sockets": "clients of an attack on sockets",
+    "storm": "clients that come back at once",
+}
 
 
 @dataclass(frozen=True)
@@ -189,6 +198,7 @@ async def run(plan: Plan, directory: Path) -> Crowd:
         screen_heartbeat_seconds=str(plan.beat),
     )
     http = AsyncHTTPClient(max_clients=300)  # this loop's, which everybody shares
+    print("starting stores and servers, then people and screens: half a minute or so", flush=True)
     try:
         await asyncio.to_thread(site.start)
         crowd = Crowd(plan, site)
@@ -215,10 +225,10 @@ async def run(plan: Plan, directory: Path) -> Crowd:
 def read_plan() -> Plan:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--faults", default="all", help=f"of {', '.join(KINDS)}, with commas; default all")
-    for name in ("turns", "seconds", "beat", "slowest", "processes", "sockets", "storm"):
+    parser.add_argument("--faults", default="all", help=f"of {', '.join(KINDS)}, with commas; default: all")
+    for name, about in _OPTIONS.items():
         default = getattr(Plan, name)
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{about}; default {default:g}")
     asked = vars(parser.parse_args())
     asked["faults"] = list(KINDS) if asked["faults"] == "all" else asked["faults"].split(",")
     if unknown := set(asked["faults"]) - set(KINDS):
@@ -229,8 +239,8 @@ def read_plan() -> Plan:
 def main() -> int:
     """Run, print, and return the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
-    directory = Path(tempfile.mkdtemp(prefix="marquee-attack-"))
     plan, found = read_plan(), 0
+    directory = Path(tempfile.mkdtemp(prefix="marquee-attack-"))
     of_one = [kind for kind in plan.faults if kind not in OF_THREE]
     for faults in (of_one, [kind for kind in plan.faults if kind in OF_THREE]):
         if not faults:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from bench.delivery_client import Person
 _GIVE_UP_SECONDS = 30.0
 PAUSE = 0.3  # seconds before something is asked again
 NO_ANSWER = 599  # the status of what was not answered at all
+_ID = re.compile(r"/[0-9a-f]{24}(?=/|$)")
 
 
 @dataclass
@@ -48,7 +50,8 @@ class Judge:
         request = HTTPRequest(
             url, method, sent, raw, request_timeout=_GIVE_UP_SECONDS, connect_timeout=5, allow_nonstandard_methods=True
         )
-        what, began = f"{method} {path.partition('?')[0].rpartition('/')[0] or path}", time.monotonic()
+        what = f"{method} {_ID.sub('/{id}', path.partition('?')[0])}{' (a file)' if upload else ''}"
+        began = time.monotonic()
         try:
             reply = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError) as e:
@@ -56,7 +59,7 @@ class Judge:
                 self.blame(f"{what}: no answer, {type(e).__name__}")
             return NO_ANSWER, None
         # An upload is looked at for as long as that takes: docs/reliability.md does not promise it in 5 s.
-        self.timed(f"{what}, upload" if upload else what, time.monotonic() - began, limited=not upload)
+        self.timed(what, time.monotonic() - began, limited=not upload)
         self.statuses[reply.code] += 1
         document = json.loads(reply.body) if reply.body and "json" in reply.headers.get("Content-Type", "") else None
         if reply.code == 503:
@@ -94,10 +97,10 @@ class Judge:
         slow = sorted(self.longest.items(), key=lambda one: -one[1])[:3]
         return "\n".join(
             [
-                f"answers: {answers}; longest: {', '.join(f'{what} {seconds:.2f} s' for what, seconds in slow)}",
+                f"answers: {answers}",
+                f"the slowest: {', '.join(f'{what} {seconds:.2f} s' for what, seconds in slow)}",
                 *[f"{count} came back at once, all current after {took:.1f} s" for count, took in self.back.items()],
                 *[f"VIOLATION {one}" for one in self.violations[:40]],
-                f"{len(self.violations)} violations" if self.violations else "every promise was held",
             ]
         )
 

@@ -127,6 +127,7 @@ async def run(minutes: float, plan: Plan, directory: Path, seed: int = 1) -> tup
         directory, count=plan.processes, slow_ways="slow" in plan.faults, screen_heartbeat_seconds=str(plan.beat)
     )
     http = AsyncHTTPClient(max_clients=300)
+    print("starting stores and servers, then people and screens: half a minute or so", flush=True)
     try:
         await asyncio.to_thread(site.start)
         crowd = Crowd(plan, site)
