@@ -29,7 +29,7 @@ class Owner:
         self.process.stdout.close()
         return status
 
-    def left(self, seconds=15):
+    def left(self, seconds=30):
         """Return the names of those that still run after `seconds` at most."""
         deadline = time.monotonic() + seconds
         while (alive := [p for p in self.family if lives(p)]) and time.monotonic() < deadline:

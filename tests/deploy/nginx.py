@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.ports import free_port
+from tests.promptness import PATIENCE
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "nginx"
 
@@ -51,12 +52,14 @@ class Nginx:
 
     def check(self):
         """Return what `nginx -t` says: an empty string when it has nothing against the configuration."""
-        done = subprocess.run([*self.command, "-t", "-q"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            [*self.command, "-t", "-q"], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
         return done.stderr if done.returncode or done.stderr.strip() else ""
 
     def start(self):
         self.process = subprocess.Popen([*self.command, "-g", "daemon off;"])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -69,13 +72,13 @@ class Nginx:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def ask(self, method, path, body=None, headers=None):
         """Send one request over a new connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         if self.tls is not None:
-            connection = http.client.HTTPSConnection("localhost", self.port, timeout=15, context=self.tls)
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=PATIENCE, context=self.tls)
         try:
             connection.request(method, path, body, headers or {})
             return read(connection.getresponse())
@@ -84,7 +87,7 @@ class Nginx:
 
     def say(self, raw):
         """Send bytes as they are, and read the answer to them."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=15) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(raw)
             answer = http.client.HTTPResponse(connection)
             answer.begin()

@@ -43,7 +43,7 @@ class Server:
         """Return status and JSON of a GET, or of a POST of `body`."""
         request = urllib.request.Request(self.url + path, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, timeout=10) as answer:
+            with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, timeout=30) as answer:
                 return answer.status, json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as refused:
             with refused:
@@ -51,7 +51,7 @@ class Server:
 
     def fetch(self, path):
         """Return the body of a GET."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return answer.read()
 
     def end(self, number):

@@ -7,6 +7,7 @@ import http.client
 import json
 import signal
 import threading
+import time
 
 import pytest
 from tornado.httpclient import HTTPRequest
@@ -137,7 +138,7 @@ def test_media_go_in_and_out_through_the_proxy(front, alice):
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/auth/sessions", "/api/nothing", "/player", "/api/openapi.json"])
 def test_a_connection_that_the_server_closes_was_announced(processes, path):
-    connection = http.client.HTTPConnection(processes[0].url.rpartition("/")[2], timeout=10)
+    connection = http.client.HTTPConnection(processes[0].url.rpartition("/")[2], timeout=30)
     for _ in range(5):
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -161,10 +162,12 @@ def test_nobody_notices_when_one_process_of_two_ends(store_urls, tmp_path, how):
         try:
             while len(seen) < 20:
                 assert asker.is_alive()
+                time.sleep(0.01)
             processes[0].end(how)
             after = len(seen)
             while len(seen) < after + 50:
                 assert asker.is_alive()
+                time.sleep(0.01)
         finally:
             over.set()
             asker.join()

