@@ -96,7 +96,7 @@ class ApiHandler(BaseHandler):
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > requests.MAX_JSON:
             self.body_refused = True
-            raise errors.TooLarge(detail=f"A JSON body may have {requests.MAX_JSON} bytes.")
+            raise errors.TooLarge(detail=f"A JSON body may have at most {requests.MAX_JSON >> 10} KiB.")
         connection = cast(Any, self.request.connection)
         connection.set_max_body_size(requests.MAX_JSON * 2)
         connection.set_body_timeout(requests.BODY_SECONDS)

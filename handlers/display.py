@@ -201,7 +201,7 @@ class ScreenshotHandler(ApiHandler):
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(detail=f"A screenshot may have {MOST_SCREENSHOT} bytes.")
+    return TooLarge(detail=f"A screenshot may have at most {MOST_SCREENSHOT >> 20} MiB.")
 
 
 routes = [

@@ -14,6 +14,7 @@ from streaming_form_data.parser import UnexpectedPartException, parse_content_bo
 from streaming_form_data.targets import BaseTarget
 
 from core.errors import Invalid, Malformed, Problem, TooLarge, UnsupportedType
+from core.sizes import in_words
 from models.storage.sniff import HEAD_BYTES
 from models.storage.spool import Spool
 
@@ -179,7 +180,7 @@ class _File(_Target):
 
 def too_large(limit: int) -> TooLarge:
     """Return the refusal of a file over `limit` bytes."""
-    return TooLarge(detail=f"A file of this kind may have {limit} bytes.")
+    return TooLarge(detail=f"A file of this kind may have at most {in_words(limit)}.")
 
 
 def _clean(name: str) -> str:

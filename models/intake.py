@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.errors import Invalid, TooLarge, UnsupportedType
 from core.permissions import Actor
+from core.sizes import in_words
 from models.base import Document, Ground
 from models.blobs import Blobs
 from models.media import Media, content_of, new_media
@@ -90,7 +91,7 @@ class Intake:
             probed = await self._prober.probe(source, folder)
         limit = most or self.most(KINDS[probed.ext])
         if probed.bytes > 2 * limit:  # a copy is about as large as its source: this one was a bomb
-            raise TooLarge(detail=f"A file of this kind may have {limit} bytes.")
+            raise TooLarge(detail=f"A file of this kind may have at most {in_words(limit)}.")
         return probed
 
     def stored(self, probed: Probed) -> AbstractAsyncContextManager[None]:

@@ -4,19 +4,20 @@ They are counted in the transactions that change them.
 """
 
 from core.errors import TooLarge
+from core.sizes import in_words
 from models.base import Document, Ground, Session
 
 
 class Quotas:
     """{_id: holder's id, bytes}. The counter's write conflict makes parallel uploads count one after the other.
 
-    `quota` is in bytes; `detail` is the sentence for more than that, with `{quota}` in it.
+    `quota` is in bytes; `detail` is the sentence for more than that, with `{quota}` in it, as people are told it.
     """
 
     def __init__(self, ground: Ground, quota: int, detail: str) -> None:
         self._docs = ground.collection("quotas")
         self._quota = quota
-        self._detail = detail.format(quota=quota)
+        self._detail = detail.format(quota=in_words(quota))
 
     async def of(self, holder_id: str) -> Document:
         """Return `{"usedBytes", "quotaBytes"}` of a holder."""

@@ -111,7 +111,7 @@ class Stores:
 
     def _make_media(self, ground: Ground, storage: Storage) -> None:
         blobs, prober, settings = self.blobs, Prober(), ground.settings
-        quotas = Quotas(ground, settings.workspace_quota_bytes, "A workspace may have {quota} bytes of media.")
+        quotas = Quotas(ground, settings.workspace_quota_bytes, "A workspace may have at most {quota} of media.")
         self.media = Media(
             ground, storage=storage, blobs=blobs, workspaces=self.workspaces, uses=self.uses, quotas=quotas
         )
@@ -131,7 +131,7 @@ class Stores:
             storage=storage,
             blobs=blobs,
             intake=self.intake,
-            quotas=Quotas(ground, settings.user_quota_bytes, "You may have {quota} bytes of files."),
+            quotas=Quotas(ground, settings.user_quota_bytes, "You may have at most {quota} of files."),
             rooms=self.rooms,
             addresses=Addresses(ground),
         )

@@ -15,6 +15,7 @@ from core.clock import new_id
 from core.errors import Conflict, Gone, NotFound, Problem, TooLarge, UnsupportedType
 from core.permissions import Actor
 from core.ports import DirectUploads, Storage
+from core.sizes import in_words
 from models.base import Document, Ground, Session
 from models.intake import Intake
 from models.media import Media
@@ -62,7 +63,7 @@ class Tickets:
             raise UnsupportedType(detail=f"Only {', '.join(TYPES)} are taken.")
         limit = self._intake.most(kind)
         if size > limit:
-            raise TooLarge(detail=f"Media of this kind may have {limit} bytes.")
+            raise TooLarge(detail=f"Media of this kind may have at most {in_words(limit)}.")
         await self._quotas.refuse_full(home, size)
         now = self._ground.clock.now()
         ticket = {

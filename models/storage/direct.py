@@ -13,6 +13,7 @@ import urllib3
 from cloudinary import api, exceptions
 
 from core.errors import NotFound, TooLarge, Unavailable
+from core.sizes import in_words
 from models.storage.cloudinary import Account, destroy, problem_of
 from models.storage.local import problem_of as disk_problem
 
@@ -51,7 +52,7 @@ class CloudinaryDirect:
                 raise NotFound(detail="Nothing has been uploaded with this ticket.") from e
             raise
         if int(about["bytes"]) > most:
-            raise TooLarge(detail=f"Media of this kind may have {most} bytes.")
+            raise TooLarge(detail=f"Media of this kind may have at most {in_words(most)}.")
         address = self._account.download(self._name(ticket_id), about["format"], kind, now, now + TICKET)
         await self._account.run(lambda: self._download(address, target, most))
 
@@ -85,7 +86,7 @@ class CloudinaryDirect:
             for piece in answer.stream(_PIECE):
                 kept += file.write(piece)
                 if kept > most:
-                    raise TooLarge(detail=f"Media of this kind may have {most} bytes.")
+                    raise TooLarge(detail=f"Media of this kind may have at most {in_words(most)}.")
                 if time.monotonic() > deadline:
                     raise exceptions.GeneralError("download took too long")
 

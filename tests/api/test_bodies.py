@@ -126,6 +126,7 @@ async def test_a_body_over_256_kib_is_too_large(api, owner):
     for extra in (1, most, 40 * most):
         reply = await send(api, owner, fits + b" " * extra)
         assert (reply.status, reply.code) == (413, "too_large")
+        assert reply.json["detail"] == "A JSON body may have at most 256 KiB."
 
 
 async def test_a_chunked_body_is_measured_too(api, owner):

@@ -174,7 +174,9 @@ async def test_what_is_too_large_or_over_the_quota_is_refused(narrow, used_bytes
     over = await upload(narrow, bytes(1500), ana, path="/api/files/upload")
 
     assert (large.status, large.code) == (413, "too_large")
+    assert large.json["detail"] == "A file of this kind may have at most 2 kB."
     assert (first.status, over.status, over.code) == (201, 413, "quota_exceeded")
+    assert over.json["detail"] == "You may have at most 3 kB of files."
     assert await used_bytes(ana) == 2000
 
 
