@@ -51,6 +51,8 @@ class Intake:
 
     def most_of(self, head: bytes) -> int:
         """Return the most bytes for a file that starts with `head`. Raises UnsupportedType."""
+        if not head:
+            raise UnsupportedType(detail="The file is empty.")
         kind = sniff(head)
         if kind is None:
             raise UnsupportedType(detail=f"Only {', '.join(KINDS)} are taken, whatever a file is called.")

@@ -31,6 +31,12 @@ async def test_what_is_no_media_is_refused_and_leaves_nothing(api, editor, works
     assert left() == ([], [])
 
 
+async def test_an_empty_file_is_called_empty(api, editor, workspace):
+    reply = await upload(api, b"", editor, "photo.jpg", workspaceId=workspace)
+
+    assert reply.json["detail"] == "The file is empty."
+
+
 async def test_wrong_fields_are_told_apart(api, editor, workspace, left, tmp_path):
     content = samples.image_bytes()
     for fields, path in (
