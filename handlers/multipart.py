@@ -67,7 +67,9 @@ class Upload:
         except Problem:
             raise
         except UnexpectedPartException as e:
-            raise Invalid.field(_clean(e.part_name)[:100], "is not a field of this request") from e
+            taken = ", ".join(target.name for target in self._targets())
+            what = f"is not a field of this request, which takes {taken}"
+            raise Invalid.field(_clean(e.part_name)[:100], what) from e
         except Exception as e:  # the parser and the e-mail parser in it let many kinds through
             raise Malformed(detail="The multipart body could not be read.") from e
         self._tail = (chunk if len(chunk) >= TAIL else self._tail + chunk)[-TAIL:]

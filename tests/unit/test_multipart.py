@@ -117,6 +117,13 @@ def test_wrong_fields_are_named(tmp_path, parts, path):
     assert refused.value.extra["errors"][0]["path"] == path
 
 
+def test_a_field_of_another_name_is_told_which_there_are(tmp_path):
+    with pytest.raises(Invalid) as refused:
+        receive(tmp_path, body(part("image", CONTENT, filename="a.png")))
+
+    assert refused.value.detail == "image: is not a field of this request, which takes file, name, tags."
+
+
 GOOD = body(part("file", CONTENT[:5000], filename="x"))
 
 
