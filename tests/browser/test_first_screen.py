@@ -65,6 +65,9 @@ class Shell:
 @pytest.fixture
 def walk(tmp_path):
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    # Before the code is typed rightly: a wrong one, and what comes next all the same. Neither ends the walk.
+    pair, watch = blocks[4:6]
+    blocks.insert(4, f"( set +e\nunset SCREEN\n{pair}\nSCREEN=nobody\n{watch} ) || true")
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")}
     settings = {"MARQUEE_PORT": str(port), "MARQUEE_DATA_DIR": str(tmp_path / "data")}
@@ -90,6 +93,10 @@ def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
         said = walk.run()
         assert step != upload or '"status":"ready"' in said.replace(" ", "")
     display = Display(browser(), walk.url)
+
+    said = walk.run("ZZZZZZ", display=display)
+    assert "No display shows this code, or it has expired." in said
+    assert "Traceback" not in said
 
     walk.run(display.code().lower(), display=display)
     display.until_shows(MORNING)
