@@ -245,13 +245,19 @@ def _unrecognised(sha256: str, size: int, head: bytes, name: str) -> Document:
     """Return the content of what is kept as it came: sound, or anything; of that the type is told by the name."""
     sound = audio_type(head)
     return {
-        "contentType": sound or _TYPES.guess_type(name)[0] or OTHER,
+        "contentType": sound or _type_by_name(name),
         "kind": "audio" if sound else "other",
         "bytes": size,
         "sha256": sha256,
         "key": f"{sha256}.bin",
         "thumbnail": None,
     }
+
+
+def _type_by_name(name: str) -> str:
+    """Return the type that a name tells; never a picture's, a sound's or a film's, which the content tells alone."""
+    told = _TYPES.guess_type(name)[0] or OTHER
+    return OTHER if told.partition("/")[0] in ("image", "audio", "video") else told
 
 
 def _head_of(source: Path) -> bytes:

@@ -124,11 +124,13 @@ async def test_sound_is_played_and_a_video_that_cannot_be_is_saved(api, ana, kee
     ],
 )
 async def test_what_is_not_recognised_is_only_ever_saved(api, ana, keep, name, content):
-    served = await api.get((await keep(ana, content, name))["url"])
+    file = await keep(ana, content, name)
+    served = await api.get(file["url"])
 
     assert (served.status, served.body) == (200, content)
     assert served.headers["Content-Type"] == "application/octet-stream"
     assert served.headers["Content-Disposition"].startswith("attachment;")
+    assert not file["contentType"].startswith(("image/", "audio/", "video/")), "a name does not make a picture"
 
 
 @pytest.mark.parametrize(
@@ -325,6 +327,7 @@ async def test_an_avatar_is_ones_own_unused_image(api, ana, ben, keep):
     for file in (note, others, sent):
         reply = await api.patch("/api/users/profile", {"avatarFileId": file["id"], "statusText": "x"}, ana)
         assert (reply.status, reply.json["errors"][0]["path"]) == (422, "avatarFileId")
+        assert "must be an image that you uploaded yourself" in reply.json["detail"]
     assert (await api.get("/api/users/profile", ana)).json["statusText"] == ""
 
 

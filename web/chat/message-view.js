@@ -110,15 +110,19 @@ export class MessageView {
     return el("button", { className: "quote", dir: "auto", title: "Show it", onclick: () => this.act.jump({ seq }) }, words);
   }
 
+  /** A file: its picture where the server has made one of it, which it does of what it can show; else its name. */
   #attachment(file) {
-    const isShown = /^(image|audio|video)\//.test(file.contentType);
-    const isPicture = file.contentType.startsWith("image/") || (isShown && file.thumbnailUrl !== null);
-    if (!isPicture) {
-      const words = `${file.name} (${size(file.bytes)})`;
+    const words = `${file.name} (${size(file.bytes)})`;
+    if (file.thumbnailUrl === null) {
+      const isShown = /^(image|audio|video)\//.test(file.contentType);
       return el("div", {}, this.files.link(file.url, isShown ? null : file.name, words));
     }
-    const image = this.files.picture(file.thumbnailUrl ?? file.url, file.name);
-    return el("div", {}, this.files.link(file.url, null, image));
+    const image = this.files.picture(file.thumbnailUrl, file.name, () => {
+      link.replaceChildren(words);
+      link.dispatchEvent(new Event("load")); // as a picture does that changes the height of the conversation
+    });
+    const link = this.files.link(file.url, null, image);
+    return el("div", {}, link);
   }
 
   #flags({ editedAt, pinned }) {
