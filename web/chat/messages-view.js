@@ -24,7 +24,10 @@ export class MessagesView {
     this.list = part("#messages");
     this.button = part("#newest");
     this.list.addEventListener("scroll", () => this.#scrolled());
-    this.list.addEventListener("load", () => this.#following && this.toEnd(), { capture: true });
+    // A picture has another height once it is there, and also once it is known that it will not be.
+    for (const kind of ["load", "error"]) {
+      this.list.addEventListener(kind, () => this.#following && this.toEnd(), { capture: true });
+    }
     this.list.addEventListener("keydown", (event) => this.#key(event));
     this.button.onclick = () => onNewest(this.#room);
   }

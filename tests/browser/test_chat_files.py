@@ -1,0 +1,63 @@
+"""Files in the chat that are no pictures, or none that can be had: links, and the conversation keeps its end."""
+
+import secrets
+
+import pytest
+from PIL import Image
+
+PAGE = b"<!doctype html><title>a page</title><p>Not a picture at all.</p>"
+DRAWING = b"<svg xmlns='http://www.w3.org/2000/svg'><rect width='9' height='9'/></svg>"
+BELOW = "(list) => list.scrollHeight - list.scrollTop - list.clientHeight"
+
+
+@pytest.fixture
+def attach(tmp_path):
+    """Return a function that chooses files, {name: bytes}, and waits until `kept` of them hang on the message."""
+
+    def choose(somebody, files, kept=None):
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        somebody.page.get_by_label("Attach a file").last.set_input_files([tmp_path / name for name in files])
+        names = [f"{name}✕" for name in (files if kept is None else kept)]
+        somebody.until(lambda: somebody.page.locator("#attached li").all_inner_texts() == names)
+
+    return choose
+
+
+def links(somebody, words):
+    """Return what the links of a message say."""
+    return somebody.message(words).locator(".body a").all_inner_texts()
+
+
+def test_what_is_called_a_picture_and_is_none_is_a_link_with_its_size(person, attach):
+    ana = person("ana")
+    attach(ana, {"vector.svg": DRAWING, "page.png": PAGE})
+
+    ana.say("two drawings")
+    ana.sees("two drawings")
+
+    assert links(ana, "two drawings") == ["vector.svg (1 KB)", "page.png (1 KB)"]
+    assert ana.message("two drawings").locator(".body img").count() == 0
+    assert ana.errors == []
+
+
+def test_pictures_that_cannot_be_had_become_links_and_the_room_stays_at_its_end(person, attach, tmp_path):
+    ana = person("ana")
+    ana.make_room(f"album-{secrets.token_hex(3)}")
+    ana.say("\n".join(f"line {number}" for number in range(40)))
+    ana.sees("line 39")
+    names = ["one.png", "two.png", "three.png"]
+    for name in names:
+        Image.new("RGB", (320, 200), (24, 150, 60)).save(tmp_path / name)
+    attach(ana, {name: (tmp_path / name).read_bytes() for name in names})
+    ana.say("three pictures")
+    ana.sees("three pictures")
+    ana.page.route("**/files/*/thumbnail?*", lambda route: route.fulfill(status=404))
+
+    ana.page.reload()
+    ana.sees("three pictures")
+    ana.until(lambda: links(ana, "three pictures") == [f"{name} (1 KB)" for name in names])
+
+    ana.until(lambda: ana.page.locator("#messages").evaluate(BELOW) < 2)
+    assert ana.page.locator("#messages").evaluate("(list) => list.scrollHeight > list.clientHeight")
+    assert ana.errors == []
