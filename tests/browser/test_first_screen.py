@@ -118,6 +118,9 @@ def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
     display.page.reload()
     display.until_shows(BAR)
 
-    assert '"status":"online"' in walk.run(display=display, seconds=120).replace(" ", "")  # the return
+    said = walk.run(display=display)  # the return
+    assert '"status":"online"' in said.replace(" ", "")
+    cut, seen = re.findall(r"^cut off at (\S+Z), seen at (\S+Z)$", said, re.MULTILINE)[0]
+    assert seen >= cut
     walk.run(display=display)
     assert display.errors == []
