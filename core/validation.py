@@ -43,13 +43,20 @@ class _Errors(cerberus.errors.BasicErrorHandler):  # type: ignore[misc]
         0x23: "must not be null",
         0x42: "must be at least {constraint}",
         0x43: "must be at most {constraint}",
-        0x27: "must have at least {constraint} of them, or characters",
-        0x28: "must have at most {constraint} of them, or characters",
+        0x27: "must have at least {constraint} {counted}",
+        0x28: "must have at most {constraint} {counted}",
         0x44: "must be one of {constraint}",
         0x41: "is not written as it has to be",
         0x24: "must be of type {constraint}",
         0x61: "must be an RFC 3339 time, like 2026-01-31T08:00:00Z",
     }
+
+    def _format_message(self, _field: str, error: Any) -> str:
+        one, some = ("character", "characters") if isinstance(error.value, str) else ("entry", "entries")
+        told = error.constraint
+        if isinstance(told, list):
+            told = ", ".join(value if isinstance(value, str) else json.dumps(value) for value in told)
+        return str(self.messages[error.code].format(*error.info, constraint=told, counted=one if told == 1 else some))
 
 
 class StrictValidator(cerberus.Validator):  # type: ignore[misc]

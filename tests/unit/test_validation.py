@@ -172,6 +172,35 @@ def test_wrong_fields_are_named_by_their_paths():
     assert errors([], {}) == {"body": "must be an object"}
 
 
+def test_what_would_be_right_is_told_in_plain_words():
+    names = text(2, 3)
+    schema = {
+        "type": choice("reload", "identify"),
+        "pinned": {"type": "boolean", "allowed": [True]},
+        "short": names,
+        "long": names,
+        "id": ident(),
+        "tags": tags(),
+    }
+    wrong = {
+        "type": "x",
+        "pinned": False,
+        "short": "a",
+        "long": "abcd",
+        "id": "",
+        "tags": list("abcdefghijklmnopqrstu"),
+    }
+
+    assert errors(wrong, schema) == {
+        "type": "must be one of reload, identify",
+        "pinned": "must be one of true",
+        "short": "must have at least 2 characters",
+        "long": "must have at most 3 characters",
+        "id": "must have at least 1 character",
+        "tags": "must have at most 20 entries",
+    }
+
+
 def test_a_field_that_is_required_is_missed():
     assert errors({}, {"a": text(1, 5, required=True)}) == {"a": "is required"}
     assert errors({"a": None}, {"a": text(1, 5, required=True)}) == {"a": "must not be null"}
