@@ -23,6 +23,7 @@ class Avatars:
             own = {"_id": file_id, "ownerId": user_id, "kind": "image", **free}
             taken = {"use": {"type": "user", "id": user_id}, "sweepAt": None}
             if not await self._files.update(own, {"$set": taken}, session=session):
-                raise Invalid.field("avatarFileId", "is no image of yours that is used for nothing else")
+                right = "must be an image that you uploaded yourself and that no message carries"
+                raise Invalid.field("avatarFileId", right)
         former = {"ownerId": user_id, "use.type": "user", "_id": {"$ne": file_id}}
         await self._files.update_all(former, {"$set": {"use": None, "sweepAt": now + KEPT}}, session=session)

@@ -140,7 +140,7 @@ class Send:
         """Take the author's files. Raises Invalid where one is not to be had, having taken none."""
         for i, one in enumerate(self.attachments):
             if not state.is_free(one, self.author.id):
-                raise Invalid.field(f"attachments.{i}", "is no file of yours that is used for nothing yet")
+                raise Invalid.field(f"attachments.{i}", "must be a file that you uploaded and that nothing uses yet")
         state.attach(self.attachments, self.id)
 
     def _message(self, state: State, parent: Document | None) -> Document:
