@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,11 @@ def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
     walk.run(display=display)  # its end
     display.until_shows(BAR)
 
-    assert '"state":"done"' in walk.run(display=display).replace(" ", "")  # the screenshot
+    said = walk.run(display=display)  # the screenshot
+    assert '"state":"done"' in said.replace(" ", "")
+    address = re.findall(r"^http://\S+$", said, re.MULTILINE)[-1]
+    with urllib.request.urlopen(address, timeout=30) as picture:
+        assert picture.headers["Content-Type"].startswith("image/")
 
     walk.run(display=display)  # the outage
     display.until_shows(BAR)
