@@ -38,10 +38,24 @@ export class Dialog {
   }
 }
 
-/** What a refusal says to a person: of several fields the first. */
+const TAKEN = {
+  email_taken: "E-mail: there is an account with this address already.",
+  username_taken: "Username: somebody has this name already.",
+};
+const LABELS = { content: "Message", displayName: "Name", email: "E-mail", q: "Words to find" };
+
+/** What a refusal says to a person: a line for each field that is wrong, by what the form calls it. */
 export function reason(error) {
-  const first = error.errors?.[0];
-  return first ? `${first.path}: ${first.message}` : error.message;
+  if (TAKEN[error.code]) return TAKEN[error.code];
+  if (!error.errors?.length) return error.message;
+  return error.errors.map(({ path, message }) => `${label(path)} ${message}.`).join("\n");
+}
+
+/** What a person knows a field of the API by: "newPassword" is "New password:". */
+function label(path) {
+  if (path === "file") return "The file";
+  const words = path.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return `${LABELS[path] ?? words[0].toUpperCase() + words.slice(1)}:`;
 }
 
 /** Let `act` happen on the second click only, soon after the first. */

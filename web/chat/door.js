@@ -6,11 +6,11 @@ import { part } from "./elements.js";
 
 export class Door {
   #opened = () => {};
+  isNew = false; // whether the form registers somebody
 
   constructor(session, backoff = new Backoff({ capMs: 15_000 })) {
     Object.assign(this, { session, backoff });
     this.form = part("#sign-in");
-    this.username = part("[data-part=username]", this.form);
     [this.submit, this.other] = this.form.querySelectorAll("button");
     this.other.onclick = () => this.#turn();
     this.form.onsubmit = (event) => {
@@ -61,20 +61,26 @@ export class Door {
     hurry.abort();
   }
 
+  /** Turn the form from signing in to registering, which has a field more and says the rules, or back. */
   #turn() {
-    this.username.hidden = !this.username.hidden;
-    const isNew = !this.username.hidden;
-    this.form.elements.username.required = isNew;
-    this.form.elements.password.autocomplete = isNew ? "new-password" : "current-password";
+    this.isNew = !this.isNew;
+    const { isNew } = this;
+    const { username, password } = this.form.elements;
+    for (const node of this.form.querySelectorAll("[data-part=new]")) node.hidden = !isNew;
+    username.required = isNew;
+    password.autocomplete = isNew ? "new-password" : "current-password";
+    password.setAttribute("aria-describedby", isNew ? "password-rule" : "");
     this.submit.textContent = isNew ? "Register" : "Sign in";
     this.other.textContent = isNew ? "I have an account" : "I have no account yet";
+    part(".problem", this.form).textContent = "";
   }
 
   async #try() {
     this.submit.disabled = true;
+    part(".problem", this.form).textContent = "";
     try {
       const given = Object.fromEntries(new FormData(this.form));
-      await (this.username.hidden ? this.session.signIn(given) : this.session.register(given));
+      await (this.isNew ? this.session.register(given) : this.session.signIn(given));
       this.#open();
     } catch (error) {
       part(".problem", this.form).textContent = reason(error);

@@ -1,6 +1,6 @@
 /** One message as an element. */
 
-import { twice } from "./dialogs.js";
+import { reason, twice } from "./dialogs.js";
 import { called, el, hour, moment } from "./elements.js";
 import { written } from "./text.js";
 
@@ -53,7 +53,7 @@ export class MessageView {
         { className: "body" },
         el("div", { className: "head" }, el("span", { className: "author" }, called(this.me))),
         el("div", { className: "content", dir: "auto" }, draft.content || draft.attachments.map((file) => file.name).join(", ")),
-        failed ? el("span", { className: "problem" }, draft.error.message) : el("span", { className: "flags" }, "not sent yet"),
+        failed ? el("span", { className: "problem" }, reason(draft.error)) : el("span", { className: "flags" }, "not sent yet"),
         failed ? button("Try again", this.act.resend) : null,
         failed ? button("Discard", this.act.discard) : null,
       ),

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { reason } from "../../../web/chat/dialogs.js";
 import { duration } from "../../../web/chat/elements.js";
 import { FileLinks, readAddress } from "../../../web/chat/files.js";
 import { begun, matching } from "../../../web/chat/names.js";
@@ -56,6 +57,18 @@ test("a fresh address is asked for once however many need it, each gets its own 
 
 test("lengths of time are said in units that say enough", () => {
   assert.deepEqual([400, 50_000, 540_000, 3_540_000, 7_200_000, 604_800_000].map(duration), ["1 s", "50 s", "9 min", "59 min", "2 h", "7 days"]);
+});
+
+test("a refusal says every field that is wrong, as the form calls it, and which of two is taken", () => {
+  const errors = [
+    { path: "email", message: "must be an address" },
+    { path: "newPassword", message: "is too short" },
+  ];
+  assert.equal(reason({ code: "invalid", errors, message: "2 fields are wrong." }), "E-mail: must be an address.\nNew password: is too short.");
+  assert.equal(reason({ errors: [{ path: "file", message: "is empty" }] }), "The file is empty.");
+  const taken = ["email_taken", "username_taken"].map((code) => reason({ code, errors: null, message: "Taken." }));
+  assert.deepEqual(taken.map((words) => words.split(":")[0]), ["E-mail", "Username"]);
+  assert.equal(reason(new Error("No answer.")), "No answer.");
 });
 
 /** Pages of a list, two items each, as the API has them. */
