@@ -1,6 +1,9 @@
 /** Finding messages by their words, in one room or all that one may read. */
 
+import { reason } from "./dialogs.js";
 import { part } from "./elements.js";
+
+const NOTHING = "Nothing was found. It looks for whole words, and for all of them.";
 
 export class SearchView {
   #query = null;
@@ -39,7 +42,7 @@ export class SearchView {
       const { data } = await this.api.get(`/api/messages/search?${query}`);
       if (turn === this.#turn) this.#show(data);
     } catch (error) {
-      if (turn === this.#turn) this.status.textContent = error.message;
+      if (turn === this.#turn) this.status.textContent = reason(error);
     }
   }
 
@@ -48,6 +51,6 @@ export class SearchView {
     this.#cursor = next;
     this.more.hidden = next === null;
     const found = this.list.children.length;
-    this.status.textContent = found === 0 ? "Nothing was found." : `${found}${next ? " or more" : ""} found`;
+    this.status.textContent = found === 0 ? NOTHING : `${found}${next ? " or more" : ""} found`;
   }
 }
