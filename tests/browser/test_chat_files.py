@@ -61,3 +61,19 @@ def test_pictures_that_cannot_be_had_become_links_and_the_room_stays_at_its_end(
     ana.until(lambda: ana.page.locator("#messages").evaluate(BELOW) < 2)
     assert ana.page.locator("#messages").evaluate("(list) => list.scrollHeight > list.clientHeight")
     assert ana.errors == []
+
+
+def test_a_file_that_is_refused_is_named_until_the_next_attempt(person, attach):
+    ana = person("ana")
+    said = ana.page.locator("#line [role=status]")
+
+    attach(
+        ana, {"tool.exe": b"MZ" + bytes(200), "nothing.txt": b"", "notes.txt": b"what was agreed"}, kept=["notes.txt"]
+    )
+    words = said.inner_text()
+
+    assert "tool.exe was not attached. Programs" in words
+    assert "nothing.txt was not attached. The file is empty." in words
+    attach(ana, {"more.txt": b"and what was not"}, kept=["notes.txt", "more.txt"])
+    assert "attached" not in said.inner_text()
+    assert ana.errors == []

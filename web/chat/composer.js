@@ -3,6 +3,7 @@
  * its room.
  */
 
+import { reason } from "./dialogs.js";
 import { called, el, part } from "./elements.js";
 import { Names } from "./names.js";
 
@@ -21,7 +22,8 @@ export class Composer {
 
   /**
    * `told` has `onSend({content, replyTo, attachments})`, `onEdit(message, content)`, `onTyping()`, `onProblem(error)`,
-   * `upload(file)`, which gives what is attached then, and `members()`, who can be named.
+   * null for an attempt that takes back what was said, `upload(file)`, which gives what is attached then, and
+   * `members()`, who can be named.
    */
   constructor(told) {
     this.told = told;
@@ -99,6 +101,7 @@ export class Composer {
     this.#sendsSoon = this.#files.some(({ file }) => file === null);
     if (this.#sendsSoon) return;
     if (content.trim() === "" && this.#files.length === 0) return;
+    this.told.onProblem(null);
     const length = [...content].length;
     if (length > MOST_CHARACTERS) {
       this.told.onProblem(new Error(`A message has at most ${MOST_CHARACTERS} characters; this one has ${length}.`));
@@ -140,16 +143,24 @@ export class Composer {
   async #attach(files) {
     const room = this.#roomId;
     const free = Math.max(0, MOST_FILES - this.#files.length);
-    for (const each of files.slice(0, free)) {
-      const one = { name: each.name, file: null };
-      this.#files = [...this.#files, one];
-      this.#showFiles();
+    const taken = files.slice(0, free).map((each) => ({ name: each.name, file: null, each }));
+    const refused = [];
+    const refuse = (words) => {
+      refused.push(words);
+      this.told.onProblem(new Error(refused.join(" ")));
+    };
+    this.told.onProblem(null);
+    if (files.length > free) refuse(`A message carries at most ${MOST_FILES} files.`);
+    this.#files = [...this.#files, ...taken];
+    this.#showFiles();
+    for (const one of taken) {
+      if (!this.#files.includes(one)) continue;
       try {
-        one.file = await this.told.upload(each);
+        one.file = await this.told.upload(one.each);
       } catch (error) {
         this.#files = this.#files.filter((other) => other !== one);
         this.#sendsSoon = false;
-        this.told.onProblem(error);
+        refuse(`${one.name} was not attached. ${reason(error)}`);
       }
       if (room !== this.#roomId) return;
       this.#showFiles();

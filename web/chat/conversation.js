@@ -18,7 +18,8 @@ export class Conversation {
 
   /**
    * `chat`, `socket`, `book`, `people`, `side` and `files` as the page has them; `me` is one's own profile;
-   * `onJoin(id)` comes into a room, `onJump(message)` goes to a message's place, `onProblem(error)` says what went wrong.
+   * `onJoin(id)` comes into a room, `onJump(message)` goes to a message's place, `onProblem(error)` says what went wrong;
+   * null, that it is tried anew.
    */
   constructor(parts) {
     Object.assign(this, parts);
@@ -158,6 +159,7 @@ export class Conversation {
   }
 
   #change(method, message, path, body) {
+    this.onProblem(null);
     return this.#try(this.chat.change(this.room, method, `/api/messages/${message.id}${path}`, body));
   }
 

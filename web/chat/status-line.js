@@ -44,9 +44,13 @@ export class StatusLine {
     part("#line [aria-hidden]").textContent = this.#countdown === null ? "" : `Trying again in ${left}.`;
   }
 
-  /** Say what went wrong, for a while. */
+  /** Say what went wrong, for a while; null takes it back, as there is another attempt. */
   problem(error) {
     clearTimeout(this.#timer);
+    if (error === null) {
+      this.#showState();
+      return;
+    }
     this.#timer = setTimeout(() => this.#showState(), PROBLEM_MS);
     this.#write(reason(error), "away");
   }
