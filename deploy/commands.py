@@ -6,6 +6,7 @@ import sys
 
 from core.settings import SettingsError
 from core.validation import EMAIL, USERNAME, check
+from models.base import Document
 from models.health import Health
 from models.stores import Stores
 
@@ -28,8 +29,7 @@ async def run(asked: argparse.Namespace, stores: Stores, health: Health) -> str:
     """Run the command that was asked for and return the sentence that says what is now so."""
     if asked.command == "create-admin":
         check({"email": asked.email, "username": asked.username}, {"email": EMAIL, "username": USERNAME})
-        await stores.accounts.create_admin(asked.email, asked.username, _password())
-        return f"{asked.email} is an administrator."
+        return _admin_made(asked, await stores.accounts.create_admin(asked.email, asked.username, _password()))
     if asked.command == "reset-password":
         await stores.accounts.set_password(asked.email, _password())
         return f"The password of {asked.email} is set, and all its sessions have ended."
@@ -39,6 +39,18 @@ async def run(asked: argparse.Namespace, stores: Stores, health: Health) -> str:
     if set(checks.values()) != {"ok"}:
         raise SettingsError("; ".join(f"{name}: {state}" for name, state in checks.items()))
     return "Settings, stores and indexes are in order."
+
+
+def _admin_made(asked: argparse.Namespace, before: Document | None) -> str:
+    """Say all that create-admin did; `before` is the account that was there already."""
+    if before is None:
+        return f"{asked.email} is an administrator, with a new account named {asked.username}."
+    how = "as before" if before["role"] == "admin" else "now"
+    enabled = ", is enabled again" if before["disabled"] else ""
+    return (
+        f"{asked.email} is an administrator {how}: its account was there already, has the new password{enabled}, "
+        "and all its sessions have ended."
+    )
 
 
 def _password() -> str:

@@ -113,16 +113,23 @@ class Accounts:
         card = await self._users.get(made["_id"], by=by)
         return card | {"link": await self._reset_link(made)}
 
-    async def create_admin(self, email: str, username: str, password: str) -> Document:
-        """Make an admin from the command line, or make the account of that address one with this password."""
+    async def create_admin(self, email: str, username: str, password: str) -> Document | None:
+        """Make an admin from the command line, or make the account of that address one with this password.
+
+        Such an account is enabled, and its sessions end; it is returned as it was before. Raises Conflict where its
+        username is another, or a new account's is taken.
+        """
         refuse_weak(password, email=email, username=username)
-        hashed = await self._passwords.hash(password)
         held = await self._users.by_email(email)
         if held is None:
+            hashed = await self._passwords.hash(password)
             user = self._users.new(email=email, username=username, password_hash=hashed, role="admin")
-            return await self._create(user, first_is_admin=False)
-        changes = {"role": "admin", "disabled": False, "passwordHash": hashed}
-        await self._docs.update({"_id": held["_id"]}, {"$set": changes})
+            await self._create(user, first_is_admin=False)
+            return None
+        if held["usernameFolded"] != fold(username):
+            raise Conflict(detail=f"{email} has an account named {held['username']}: nothing was changed.")
+        await self._set_password(held["_id"], password)  # first: the old one never opens an administrator's account
+        await self._docs.update({"_id": held["_id"]}, {"$set": {"role": "admin", "disabled": False}})
         await self._sessions.end_all(held["_id"], "password")
         return held
 

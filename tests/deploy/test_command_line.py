@@ -123,10 +123,39 @@ def test_a_command_that_cannot_be_done_says_why(environ, words, told, why):
     assert why in refused(environ, *words, told=told)
 
 
-def test_an_admin_is_made_twice_and_found_with_the_newer_password(environ):
-    assert run(environ, "create-admin", "ann@example.com", "ann", told=PASSWORD)[0] == 0
-    assert run(environ, "create-admin", "ANN@example.com", "ann", told="another long sentence\n")[0] == 0
+def test_an_admin_is_made_twice_and_told_all_that_was_done(environ):
+    first, made = run(environ, "create-admin", "ann@example.com", "ann", told=PASSWORD)
+    second, changed = run(environ, "create-admin", "ANN@example.com", "Ann", told="another long sentence\n")
+
+    assert (first, second) == (0, 0)
+    assert made == "ann@example.com is an administrator, with a new account named ann.\n"
+    assert changed == (
+        "ANN@example.com is an administrator as before: its account was there already, has the new password, "
+        "and all its sessions have ended.\n"
+    )
     assert "username" in refused(environ, "create-admin", "other@example.com", "ANN", told=PASSWORD)
+
+
+def test_the_account_of_an_address_becomes_an_administrator_s(environ, marquee, stranger, api, io_loop):
+    users, email = marquee.ground.collection("users"), "stranger@example.com"
+
+    def held():
+        return io_loop.run_sync(lambda: users.get({"email": email}))
+
+    io_loop.run_sync(lambda: users.update({"email": email}, {"$set": {"disabled": True}}))
+    before = held()
+
+    said = refused(environ, "create-admin", email, "another", told=PASSWORD)
+
+    assert said == f"{email} has an account named {before['username']}: nothing was changed."
+    assert held() == before
+    status, said = run(environ, "create-admin", email, before["username"], told=PASSWORD)
+    after = held()
+    assert (status, after["role"], after["disabled"]) == (0, "admin", False)
+    assert after["passwordHash"] != before["passwordHash"]
+    assert "is an administrator now: " in said
+    assert "is enabled again" in said
+    assert io_loop.run_sync(lambda: api.get("/api/users/profile", stranger)).status == 401
 
 
 def test_after_a_restore_all_rooms_have_another_epoch(environ, marquee, io_loop):
