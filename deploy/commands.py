@@ -4,6 +4,7 @@ import argparse
 import getpass
 import sys
 
+from core.errors import Invalid
 from core.settings import SettingsError
 from core.validation import EMAIL, USERNAME, check
 from models.base import Document
@@ -54,4 +55,14 @@ def _admin_made(asked: argparse.Namespace, before: Document | None) -> str:
 
 
 def _password() -> str:
-    return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    """Return the password: asked for twice on a terminal, where nobody sees a slip, else the first line that comes."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    try:
+        password = getpass.getpass("Password: ")
+        again = getpass.getpass("The same again: ")
+    except EOFError as e:
+        raise Invalid(detail="No password was given: nothing was changed.") from e
+    if again != password:
+        raise Invalid(detail="The two passwords differ: nothing was changed.")
+    return password

@@ -1,6 +1,7 @@
 """The command line where something is wrong: exit status 1 and one sentence that says what, never a traceback."""
 
 import os
+import pty
 import socket
 import subprocess
 
@@ -156,6 +157,53 @@ def test_the_account_of_an_address_becomes_an_administrator_s(environ, marquee, 
     assert "is an administrator now: " in said
     assert "is enabled again" in said
     assert io_loop.run_sync(lambda: api.get("/api/users/profile", stranger)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["a long enough sentence"] * 2, 0, "with a new account named ann."),
+        (["a long enough sentence", "a long enough sentense"], 1, "two passwords differ"),
+        (["a long enough sentence", "\x04"], 1, "No password was given"),
+    ],
+)
+def test_on_a_terminal_a_password_is_asked_for_twice(environ, words, status, said):
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "create-admin", "ann@example.com", "ann"]
+    # A session of its own has no terminal but this: getpass would else ask at that of whoever runs the tests.
+    asked = subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        heard = until(ours, "Password: ")
+        os.write(ours, f"{words[0]}\n".encode())
+        heard += until(ours, "again: ")
+        os.write(ours, f"{words[1]}\n".encode())
+        heard += until(ours, None)
+        assert asked.wait(60) == status
+    finally:
+        asked.kill()
+        asked.wait()
+        os.close(ours)
+
+    assert said in heard
+    assert "sentence" not in heard  # nothing is shown of what is typed
+
+
+def until(terminal, prompt):
+    """Return what is said at `terminal` up to `prompt`, or to the end of whoever speaks."""
+    heard = b""
+    while prompt is None or not heard.endswith(prompt.encode()):
+        try:
+            piece = os.read(terminal, 1024)
+        except OSError:  # EIO: nobody has the other side any more
+            piece = b""
+        if not piece:
+            assert prompt is None, heard
+            break
+        heard += piece
+    return heard.decode()
 
 
 def test_after_a_restore_all_rooms_have_another_epoch(environ, marquee, io_loop):
