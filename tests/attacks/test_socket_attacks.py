@@ -32,7 +32,7 @@ def hasty(owner, servers, monkeypatch):
 
 
 @pytest.mark.parametrize("begun", ["X-Slow: ", "\r\n"], ids=["headers", "a body"])
-async def test_who_sends_byte_by_byte_does_not_hold_a_connection(hasty, owner, begun):
+async def test_who_sends_byte_by_byte_does_not_hold_a_connection(owner, hasty, begun):
     reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
     head = f"POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.token}\r\nContent-Length: 9000\r\n"
     writer.write(f"{head}Content-Type: application/json\r\n{begun}".encode())

@@ -70,7 +70,7 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(stores, tmp_path):
 
 
 @pytest.mark.parametrize("program", PACKAGES)
-def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp_path, program):
+def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp_path, monkeypatch, program):
     run = stores()
     run.start_sync()
     run.stop_sync()
@@ -79,7 +79,14 @@ def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp
     with socket.socket() as taker:
         taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taker.bind(("127.0.0.1", port))  # free to the look, as it does not listen yet
-        threading.Thread(target=listen_when_a_watchdog_runs, args=[taker, str(tmp_path)], daemon=True).start()
+        launch = EmbeddedStores._launch
+
+        def listen_and_launch(*given):
+            taker.listen()
+            launch(*given)
+
+        monkeypatch.setattr(EmbeddedStores, "_launch", listen_and_launch)
+        threading.Thread(target=answer_as_a_ready_redis, args=[taker], daemon=True).start()
         urls = stores().start_sync()
 
     assert f":{port}/" not in urls.mongodb + urls.redis
@@ -87,16 +94,16 @@ def test_a_port_that_is_taken_between_look_and_start_is_replaced_too(stores, tmp
         assert bell.config_get("dir") == {"dir": str(tmp_path / "data" / "redis")}
 
 
-def listen_when_a_watchdog_runs(taker, folder):
-    """Listen as soon as the stores are being started, and say what a ready Redis would."""
-    while not any(folder in str(p.cmdline()) for p in psutil.Process().children()):
-        time.sleep(0.001)
-    taker.listen()
+def answer_as_a_ready_redis(taker):
+    """Say to whoever comes what a ready Redis would."""
     while True:
         try:
             caller, _ = taker.accept()
         except OSError:
-            return
+            if taker.fileno() < 0:
+                return
+            time.sleep(0.001)  # it does not listen yet
+            continue
         with caller:
             caller.sendall(b"+PONG\r\n")
 

@@ -178,7 +178,6 @@ async def test_what_is_written_is_heard_as_it_was_sent(chat, content):
     assert (await chat.event("message.created"))["data"]["content"] == content
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_reader_that_stops_is_ended_and_the_others_never_notice(marquee, ana, ben):
     frozen = await Wire.open(marquee.port, "/ws/chat", ben.token, receive_buffer=4096)
     await frozen.read()
@@ -193,7 +192,6 @@ async def test_a_reader_that_stops_is_ended_and_the_others_never_notice(marquee,
     assert marquee.metrics.slow_clients._value.get() == 1
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_a_slow_reader_gets_all_that_it_missed_as_fast_as_it_reads(marquee, ana, ben):
     for _ in range(30):
         await asyncio.gather(*(big(marquee, ana) for _ in range(10)))

@@ -124,7 +124,6 @@ def lonely(servers, marquee, own_redis):
     return pair_of
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_without_redis_a_logout_closes_another_process_sockets_within_two_seconds(lonely, owner):
     here, there = (Api(one.port) for one in lonely)
     wire = await Wire.open(there.port, "/ws/dashboard", owner.token)
@@ -139,7 +138,6 @@ async def test_without_redis_a_logout_closes_another_process_sockets_within_two_
     there.close()
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_without_redis_a_dashboard_hears_what_happens_in_its_own_process(lonely, editor, workspace):
     here = Api(lonely[0].port)
     socket, reply = await watch(here, editor, workspace)

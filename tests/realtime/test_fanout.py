@@ -16,7 +16,6 @@ async def numbers(wire, count):
     return [(await wire.read())["data"]["number"] for _ in range(count)]
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_every_connection_hears_every_event_once_and_in_order(hall, owner, workspace):
     wires = [await hall.watching(owner, workspace) for _ in range(60)]
 
@@ -30,7 +29,6 @@ async def test_every_connection_hears_every_event_once_and_in_order(hall, owner,
     assert hall.counted("deliveries") == 60 * 300
 
 
-@pytest.mark.gen_test(timeout=30)
 async def test_events_cross_between_two_processes_in_order(hall, second, owner, workspace):
     here, there = await hall.watching(owner, workspace), await second.watching(owner, workspace)
 

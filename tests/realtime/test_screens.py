@@ -212,7 +212,6 @@ async def test_deleting_a_screen_closes_its_socket_in_another_process(marquee, s
         assert await wire.closed_with() == 4401
 
 
-@pytest.mark.gen_test(timeout=20)
 async def test_new_hardware_ends_the_old_credential_and_its_own_connection_stays(
     marquee, api, editor, workspace, display
 ):
@@ -282,7 +281,6 @@ def shaky(io_loop, servers, marquee, own_redis):
     io_loop.run_sync(proxy.cut)
 
 
-@pytest.mark.gen_test(timeout=40)
 async def test_a_command_that_was_lost_between_the_processes_comes_when_the_way_is_free(shaky, editor, display):
     here, there, proxy = shaky
     wire, _, _ = await connected(there.port, display)
