@@ -8,20 +8,24 @@ from pathlib import Path
 
 from core.settings import Settings, SettingsError
 from deploy.embedded import EmbeddedStores, Urls, ensure_secret, running_stores
+from handlers.application import refuse_taken
 
 
 @asynccontextmanager
 async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settings]:
     """Yield `settings` with store URLs and secrets; embedded stores end with the block.
 
-    `beside` is for commands: they use the stores of a server that runs on the same data directory.
+    `beside` is for commands: they use the stores of a server that runs on the same data directory. A server is
+    refused (SettingsError) where its port is taken, before anything is started.
     """
     _make_writable(settings.data_dir)
+    running = running_stores(settings.data_dir) if settings.mongodb_url is None else None
+    if not beside and running is None:  # whose stores run is told by their start: that says more than a taken port
+        refuse_taken(settings.port, settings.host)
     if settings.mongodb_url is not None:
         yield _with_secrets(settings)
         return
-    running = running_stores(settings.data_dir) if beside else None
-    embedded = EmbeddedStores(settings.data_dir) if running is None else None
+    embedded = EmbeddedStores(settings.data_dir) if running is None or not beside else None
     try:
         urls = await embedded.start() if embedded else running
         yield _with_secrets(_at(settings, urls))

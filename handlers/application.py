@@ -3,11 +3,13 @@
 import errno
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
@@ -113,12 +115,25 @@ def listen(application: Application, port: int, host: str) -> "Server":
         max_body_size=MAX_JSON * 2,
         chunk_size=64 * 1024,
     )
-    try:
+    with _told_of(port, host):
         server.listen(port, host, backlog=4096)  # thousands that come back at once wait in the kernel
+    return server
+
+
+def refuse_taken(port: int, host: str) -> None:
+    """Raise SettingsError where `host:port` is not to be had now, before the work of starting. Nothing stays bound."""
+    with _told_of(port, host):
+        for bound in bind_sockets(port, host):
+            bound.close()
+
+
+@contextmanager
+def _told_of(port: int, host: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as e:
         name = "MARQUEE_PORT" if e.errno in {errno.EADDRINUSE, errno.EACCES} else "MARQUEE_HOST"
         raise SettingsError(f"{name}: the server cannot listen on {host}:{port}, {os.strerror(e.errno or 0)}.") from e
-    return server
 
 
 class Server(HTTPServer):

@@ -91,13 +91,19 @@ def test_check_says_when_redis_does_not_answer(environ):
     assert "redis: away" in refused({**environ, "MARQUEE_REDIS_URL": away}, "check")
 
 
-def test_a_taken_port_is_named(environ):
+@pytest.mark.parametrize("embedded", [True, False])
+def test_a_taken_port_is_named_before_anything_is_started(environ, tmp_path, embedded):
+    if embedded:
+        environ = {name: value for name, value in environ.items() if not name.endswith("_URL")}
     with socket.socket() as taker:
         taker.bind(("127.0.0.1", 0))
         taker.listen()
-        said = refused({**environ, "MARQUEE_PORT": str(taker.getsockname()[1])})
+        port = taker.getsockname()[1]
+        status, said = run({**environ, "MARQUEE_PORT": str(port)})
 
-    assert "MARQUEE_PORT" in said
+    assert status == 1
+    assert said == f"MARQUEE_PORT: the server cannot listen on 127.0.0.1:{port}, Address already in use.\n"
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_an_address_that_is_not_ours_is_named(environ):
