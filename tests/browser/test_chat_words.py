@@ -96,3 +96,48 @@ def test_a_message_under_anothers_name_tells_its_author_and_hour_and_is_deleted_
     ana.tool("lower line", "Delete: really?")
     ana.until(lambda: ana.message("lower line").count() == 0)
     assert ana.errors == []
+
+
+def test_an_archived_room_offers_only_what_works_in_it(ana, ben):
+    name = f"shelf-{secrets.token_hex(3)}"
+    ana.make_room(name)
+    ana.until_text("#messages", "Nothing has been written here yet.")
+    ben.join(name)
+    ana.say("on the shelf")
+    ben.sees("on the shelf")
+    assert "Nothing has been written" not in ben.page.locator("#messages").inner_text()
+    ben.tool("on the shelf", "👍")
+    reaction, tools = (ben.message("on the shelf").locator(f".{part} button") for part in ("reactions", "tools"))
+    ben.until(lambda: reaction.count() == 1)
+    ben.tool("on the shelf", "Reply")
+    ben.until_text("#reply", "Reply to")
+
+    ana.button("Room")
+    ana.button("Archive it: to be read only")
+    ben.until_text("#barred", "archived")
+
+    ben.until(lambda: tools.count() == 0 and reaction.is_disabled())
+    assert not ben.page.locator("#reply").is_visible()
+    mine = ana.message("on the shelf").locator(".tools button")
+    ana.until(lambda: mine.all_text_contents() == ["Delete"])
+    ana.until_text("#settings-dialog [data-part=archive]", "Open it again")
+    ana.button("Open it again")
+    ana.button("Close", "#settings-dialog")
+    ben.until(lambda: "Reply" in tools.all_text_contents() and reaction.is_enabled())
+    assert not ben.page.locator("#reply").is_visible()
+    ben.say("and down again")
+    ana.sees("and down again")
+    assert ana.message("and down again").locator(".quote").count() == 0
+    assert ana.errors == ben.errors == []
+
+
+def test_a_search_that_finds_nothing_says_what_it_looks_for(ana):
+    ana.say("upholstery")
+    ana.sees("upholstery")
+
+    ana.button("Search")
+    ana.page.get_by_label("Words to find").fill("uphol")
+    ana.button("Find")
+
+    ana.until_text("#side [data-part=search] [role=status]", "whole words")
+    assert ana.errors == []

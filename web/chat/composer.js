@@ -48,8 +48,9 @@ export class Composer {
     this.text.value = this.#drafts.get(roomId) ?? "";
   }
 
-  /** Say why nobody can write here, or null; `onJoin` where joining helps. */
+  /** Say why nobody can write here, or null; `onJoin` where joining helps. A reply or an edit is not begun any more. */
   bar(why, onJoin = null) {
+    if (why !== null && (this.#replyTo || this.#editing)) this.#reset(true);
     const [words, join] = part("#barred").children;
     part("#barred").hidden = why === null;
     words.textContent = why ?? "";

@@ -15,6 +15,7 @@ export class Conversation {
   #said = new Map(); // room id -> up to where this page has said that it is read
   #mutes = new Map(); // room id -> until when (milliseconds), as far as it is known
   #barTimer = null;
+  #rights = ""; // what one could do in the room when its messages were shown
 
   /**
    * `chat`, `socket`, `book`, `people`, `side` and `files` as the page has them; `me` is one's own profile;
@@ -51,8 +52,8 @@ export class Conversation {
     const known = this.book.get(room?.id);
     this.room = room;
     this.composer.turnTo(room?.id ?? null);
-    if (room) this.messages.open(room, known?.unread > 0 && known.myRole ? known.lastReadSeq : null);
     this.bar();
+    if (room) this.messages.open(room, known?.unread > 0 && known.myRole ? known.lastReadSeq : null);
     this.#receipt();
   }
 
@@ -118,17 +119,34 @@ export class Conversation {
     this.bar();
   }
 
-  /** Say why one cannot write here, as long as it is so. */
+  /** Say why one cannot write here, as long as it is so, and offer with the messages only what one can do. */
   bar() {
     clearTimeout(this.#barTimer);
     const known = this.book.get(this.room?.id);
-    const left = (this.#mutes.get(known?.id) ?? 0) - Date.now();
-    if (!known) this.composer.bar("No room is open.");
-    else if (known.archived) this.composer.bar("This room is archived: it can be read only.");
-    else if (!known.myRole) this.composer.bar("You are only looking in.", () => this.onJoin(known.id));
-    else if (left > 0) this.composer.bar(`A moderator has muted you here. You can write again in ${duration(left)}.`);
-    else this.composer.bar(null);
+    const why = this.#barred();
+    const joins = known && !known.archived && !known.myRole;
+    this.composer.bar(why, joins ? () => this.onJoin(known.id) : null);
+    part("#side [data-part=answer]").hidden = why !== null;
+    const rights = `${why === null} ${known?.myRole}`;
+    const hasChanged = rights !== this.#rights;
+    this.#rights = rights;
+    if (hasChanged) this.messages.anew(this.room);
+    const left = this.#muteLeft();
     if (left > 0) this.#barTimer = setTimeout(() => this.bar(), Math.min(left, 1000));
+  }
+
+  /** Why one cannot write in the open room; null: one can. */
+  #barred() {
+    const known = this.book.get(this.room?.id);
+    const left = this.#muteLeft();
+    if (!known) return "No room is open.";
+    if (known.archived) return "This room is archived: it can be read only.";
+    if (!known.myRole) return "You are only looking in.";
+    return left > 0 ? `A moderator has muted you here. You can write again in ${duration(left)}.` : null;
+  }
+
+  #muteLeft() {
+    return (this.#mutes.get(this.room?.id) ?? 0) - Date.now();
   }
 
   #actions() {
@@ -142,7 +160,11 @@ export class Conversation {
       jump: (message) => this.onJump(message),
       resend: (draft) => this.chat.resend(this.room, draft.clientId),
       discard: (draft) => this.chat.discard(this.room, draft.clientId),
-      mayModerate: () => ["owner", "moderator"].includes(this.book.get(this.room?.id)?.myRole),
+      mayWrite: () => this.#barred() === null,
+      mayRemove: (isMine) => {
+        const role = this.book.get(this.room?.id)?.myRole;
+        return ["owner", "moderator"].includes(role) || (isMine && Boolean(role));
+      },
     };
   }
 

@@ -9,7 +9,7 @@ const EMOJI = ["👍", "❤️", "😂", "🎉"];
 /**
  * Makes the elements of messages. `me` is one's own profile, `files` a FileLinks; `act` has what one can do:
  * `react(message, emoji, on)`, `reply`, `edit`, `remove`, `pin(message, on)`, `thread(id)`, `jump(seq)`,
- * `resend(draft)`, `discard(draft)`, `mayModerate()`.
+ * `resend(draft)`, `discard(draft)`; `mayWrite()` tells whether one can do anything but remove, `mayRemove(isMine)` that.
  */
 export class MessageView {
   constructor({ me, files, act }) {
@@ -131,11 +131,12 @@ export class MessageView {
   }
 
   #reactions(message) {
+    const disabled = !this.act.mayWrite();
     const buttons = message.reactions.map(({ emoji, userIds }) => {
       const mine = userIds.includes(this.me.id);
       const onclick = () => this.act.react(message, emoji, !mine);
       const given = { "aria-pressed": String(mine), "aria-label": `${emoji}, ${userIds.length}`, "data-key": `r${emoji}` };
-      return el("button", { className: mine ? "mine" : "", onclick, ...given }, `${emoji} ${userIds.length}`);
+      return el("button", { className: mine ? "mine" : "", disabled, onclick, ...given }, `${emoji} ${userIds.length}`);
     });
     return el("div", { className: "reactions" }, ...buttons);
   }
@@ -150,17 +151,20 @@ export class MessageView {
     const { act } = this;
     const mine = message.author.id === this.me.id;
     const tool = (words, onclick = null) => el("button", { className: "plain", onclick, "data-key": words }, words);
-    const remove = mine || act.mayModerate() ? tool("Delete") : null;
-    if (remove) twice(remove, () => act.remove(message));
-    return el(
-      "div",
-      { className: "tools", role: "group", "aria-label": "What to do with it" },
-      ...EMOJI.map((emoji) => tool(emoji, () => act.react(message, emoji, true))),
-      tool("Reply", () => act.reply(message)),
-      message.pinned ? tool("Unpin", () => act.pin(message, false)) : tool("Pin", () => act.pin(message, true)),
-      mine ? tool("Edit", () => act.edit(message)) : null,
-      remove,
-    );
+    const tools = [];
+    if (act.mayWrite()) {
+      tools.push(...EMOJI.map((emoji) => tool(emoji, () => act.react(message, emoji, true))));
+      tools.push(tool("Reply", () => act.reply(message)));
+      tools.push(message.pinned ? tool("Unpin", () => act.pin(message, false)) : tool("Pin", () => act.pin(message, true)));
+      if (mine) tools.push(tool("Edit", () => act.edit(message)));
+    }
+    if (act.mayRemove(mine)) {
+      const remove = tool("Delete");
+      twice(remove, () => act.remove(message));
+      tools.push(remove);
+    }
+    if (tools.length === 0) return null;
+    return el("div", { className: "tools", role: "group", "aria-label": "What to do with it" }, ...tools);
   }
 }
 

@@ -14,6 +14,7 @@ export class MessagesView {
   #following = true;
   #aim = null; // the `seq` that is on its way into the middle
   #newLine = el("li", { className: "line new" }, "New");
+  #nothing = el("li", { className: "nothing" }, "Nothing has been written here yet.");
 
   /**
    * `view` makes elements; `onOlder(room)` and `onNewer(room)` are called at the ends, `onEnd(room)` with the newest
@@ -53,11 +54,19 @@ export class MessagesView {
     this.render(room);
   }
 
+  /** Make every message's element anew: something else can be done with them in this room now. */
+  anew(room) {
+    if (room === null || room !== this.#room) return;
+    this.#nodes.clear();
+    this.render(room);
+  }
+
   /** Show the room's messages as they are now. */
   render(room) {
     const place = this.#following && !room.hasNewer ? null : this.#place();
     const focused = this.#focused();
-    arrange(this.list, [...this.#lines(room.shown), ...(room.hasNewer ? [] : this.#pending(room))]);
+    const lines = [...this.#lines(room.shown), ...(room.hasNewer ? [] : this.#pending(room))];
+    arrange(this.list, lines.length === 0 && room.loaded ? [this.#nothing] : lines);
     this.#refocus(focused);
     if (this.#aim !== null) this.#middle(this.#aim);
     else if (place === null) this.toEnd();
