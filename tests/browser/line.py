@@ -49,6 +49,8 @@ class Line:
                 continue
             server = socket.create_connection(self._target)
             self._open += [client, server]
+            if self._is_cut:  # just now, and these two were not among those that were ended
+                self.cut()
             threading.Thread(target=self._pass, args=(client, server), daemon=True).start()
             threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
 

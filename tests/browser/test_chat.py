@@ -59,7 +59,7 @@ def test_who_was_away_comes_back_to_exactly_what_they_missed(two, line):
         ben.sees(words)
 
     line.cut()
-    ben.until(lambda: ben.link() != "open", seconds=10)
+    ben.until(lambda: ben.link() != "open")
     ana.tool("to be edited", "Edit")
     ana.say("was edited")
     ana.sees("was edited")

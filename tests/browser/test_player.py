@@ -20,6 +20,14 @@ def in_sync(operator, screen):
     return seen if seen["inSync"] and seen["status"] == "online" else None
 
 
+def runs(display, color):
+    """Whether the video of this colour, which shows now, has gone on within half a second."""
+    before = display.video_time
+    display.page.wait_for_timeout(500)
+    after = display.video_time
+    return display.shows(color) and None not in {before, after} and after - before > 0.2
+
+
 def test_a_paired_screen_plays_an_image_and_videos_that_really_decode(lobby, operator, media):
     red, blue, yellow = (media(operator, name) for name in ("red.png", "blue.mp4", "yellow.webm"))
     short = {"durationMs": 2000, "fit": "cover"}
@@ -28,10 +36,7 @@ def test_a_paired_screen_plays_an_image_and_videos_that_really_decode(lobby, ope
 
     display.until_shows(RED)
     display.until_shows(BLUE)
-    first = display.video_time
-    display.page.wait_for_timeout(1000)
-    assert display.video_time - first > 0.5
-    assert display.shows(BLUE)
+    display.until(lambda: runs(display, BLUE))
     display.until_shows(YELLOW)
     display.until_shows(RED)
     seen = display.until(lambda: in_sync(operator, screen))
@@ -51,13 +56,14 @@ def test_a_video_loops_when_it_is_to_last_longer_and_is_cut_when_shorter(lobby, 
     times = []
     while display.shows(BLUE):
         times.append(display.video_time)
-    assert any(later < earlier - 2 for earlier, later in pairwise(times))
+    times = [time for time in times[:-1] if time is not None]  # the last may be of what came after it
+    assert any(later < earlier for earlier, later in pairwise(times))
     display.until_shows(YELLOW)
     seen = [0.0]
     while display.shows(YELLOW):
         seen.append(display.video_time or 0.0)
     display.until_shows(BLUE)
-    assert max(seen) < 1.7  # of two seconds
+    assert max(seen) < 1.9  # of two seconds
 
 
 def test_a_change_reaches_the_screen_while_it_plays(lobby, operator, media):
@@ -67,7 +73,7 @@ def test_a_change_reaches_the_screen_while_it_plays(lobby, operator, media):
 
     operator.put_items(playlist, (green, {"durationMs": 1500, "fit": "cover"}))
 
-    display.until_shows(GREEN, seconds=10)
+    display.until_shows(GREEN)
     display.until(lambda: in_sync(operator, screen))
 
 
@@ -84,14 +90,17 @@ def test_a_playlist_without_items_leaves_a_calm_screen(lobby, operator, media):
 
 def test_an_item_is_off_the_screen_when_its_validity_ends(lobby, operator, media):
     red, green = media(operator, "red.png"), media(operator, "green.png")
-    ends = (datetime.now(UTC) + timedelta(seconds=16)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    display, _, _ = lobby(
+    display, _, playlist = lobby((green, {"durationMs": 1000, "fit": "cover"}))
+    display.until_shows(GREEN)
+    ends = (datetime.now(UTC) + timedelta(seconds=12)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    operator.put_items(
+        playlist,
         (red, {"durationMs": 60_000, "fit": "cover", "validTo": ends}),
         (green, {"durationMs": 60_000, "fit": "cover", "validFrom": ends}),
     )
     display.until_shows(RED)
 
-    display.until_shows(GREEN, seconds=25)
+    display.until_shows(GREEN)
 
     assert datetime.now(UTC) >= datetime.fromisoformat(ends) - timedelta(seconds=1)
 
@@ -102,14 +111,14 @@ def test_an_emergency_takes_the_screen_at_once_and_goes_when_it_is_ended(lobby, 
 
     alarm = operator.alarm("Leave the building", "Use the stairs.")
 
-    display.until_shows(CRITICAL, seconds=10)
+    display.until_shows(CRITICAL)
     assert display.page.locator("#emergency h1").text_content() == "Leave the building"
     display.until(lambda: operator.call("GET", f"/api/emergencies/{alarm['id']}")["showing"] == 1)
     display.until(lambda: in_sync(operator, screen))
 
     operator.call("DELETE", f"/api/emergencies/{alarm['id']}")
 
-    display.until_shows(GREEN, seconds=10)
+    display.until_shows(GREEN)
     display.until(lambda: in_sync(operator, screen))
 
 
@@ -126,21 +135,21 @@ def test_an_emergency_with_a_picture_shows_it_behind_its_words(lobby, operator, 
 
 def test_an_emergency_ends_by_itself_while_the_server_is_away(server, browser, operator, media):
     context = browser()
-    context.clock.install()  # the page's own clocks, so that a minute need not be waited for
+    context.clock.install()  # the page's own clocks, so that two minutes need not be waited for
     display = Display(context, server.url)
     green = operator.playlist((media(operator, "green.png"), {"durationMs": 5000, "fit": "cover"}))
     screen = operator.pair(display.code(), playlistId=green["id"])
     display.until_shows(GREEN)
-    operator.alarm("Wet floor", "Take care.", level="warning", expires_in=60)
+    operator.alarm("Wet floor", "Take care.", level="warning", expires_in=120)
     display.until_shows(WARNING)
     display.until(lambda: in_sync(operator, screen))
     server.stop()
     try:
-        display.page.clock.fast_forward(30_000)
+        display.page.clock.fast_forward(60_000)
         display.page.wait_for_timeout(1000)
         assert display.shows(WARNING)
 
-        display.page.clock.fast_forward(31_000)
+        display.page.clock.fast_forward(61_000)
 
         display.until_shows(GREEN)
     finally:
@@ -206,7 +215,7 @@ def test_a_screen_says_who_it_is_and_how_loud_it_is(lobby, operator, media):
     display, screen, _ = lobby((media(operator, "blue.mp4"), {"durationMs": 60_000, "fit": "cover"}))
     display.until_shows(BLUE)
 
-    told = operator.command(screen, "identify", durationMs=4000)
+    told = operator.command(screen, "identify", durationMs=12_000)
     louder = operator.command(screen, "volume", volume=35)
 
     assert (told["state"], louder["state"]) == ("done", "done")
@@ -225,7 +234,7 @@ def test_a_screenshot_shows_what_the_screen_shows(lobby, operator, media):
 
     assert taken["state"] == "done", taken
     url = taken["result"]["url"]
-    with urllib.request.urlopen(url if url.startswith("http") else operator.url + url, timeout=10) as answer:
+    with urllib.request.urlopen(url if url.startswith("http") else operator.url + url, timeout=30) as answer:
         picture = Image.open(io.BytesIO(answer.read())).convert("RGB")
     assert picture.size == (1280, 720)
     assert all(abs(a - b) < 30 for a, b in zip(picture.getpixel((640, 60)), BLUE, strict=True))

@@ -74,7 +74,7 @@ def test_a_frozen_server_does_not_keep_a_reloaded_screen_dark(server, lobby, ope
     server.process.send_signal(signal.SIGSTOP)
     try:
         display.page.reload()
-        display.until_shows(GREEN, seconds=10)
+        display.until_shows(GREEN, seconds=20)
     finally:
         server.process.send_signal(signal.SIGCONT)
     display.until(lambda: in_sync(operator, screen))

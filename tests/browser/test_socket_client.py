@@ -52,7 +52,7 @@ def client(peer, browser):
 
         def until(self, expression):
             """Wait until the expression is true in the page, and return what the client was told."""
-            for _ in range(100):
+            for _ in range(600):
                 if page.evaluate(f"Boolean({expression})"):
                     return page.evaluate("told")
                 page.wait_for_timeout(50)
