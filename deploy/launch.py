@@ -1,8 +1,9 @@
 """What a server or a command starts from: complete settings, on stores of our own where none are set."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settin
     """Yield `settings` with store URLs and secrets; embedded stores end with the block.
 
     `beside` is for commands: they use the stores of a server that runs on the same data directory. A server is
-    refused (SettingsError) where its port is taken, before anything is started.
+    refused (SettingsError) where its port is taken, before anything is started, and says when it has ended.
     """
     _make_writable(settings.data_dir)
     running = running_stores(settings.data_dir) if settings.mongodb_url is None else None
@@ -24,14 +25,16 @@ async def completed(settings: Settings, *, beside: bool) -> AsyncIterator[Settin
         refuse_taken(settings.port, settings.host)
     if settings.mongodb_url is not None:
         yield _with_secrets(settings)
-        return
-    embedded = EmbeddedStores(settings.data_dir) if running is None or not beside else None
-    try:
-        urls = await embedded.start() if embedded else running
-        yield _with_secrets(_at(settings, urls))
-    finally:
-        if embedded:
-            await embedded.stop()
+    else:
+        embedded = EmbeddedStores(settings.data_dir) if running is None or not beside else None
+        try:
+            urls = await embedded.start() if embedded else running
+            yield _with_secrets(_at(settings, urls))
+        finally:
+            if embedded:
+                await embedded.stop()
+    if not beside:
+        _say_goodbye()
 
 
 def _make_writable(folder: Path) -> None:
@@ -65,3 +68,11 @@ def greeting(settings: Settings, port: int) -> str:
         return said
     pages = "/ to begin, /player for a screen, /chat for the team, /docs for the API"
     return f"{said}\nPages: {pages}. Its data is in {settings.data_dir}. Ctrl-C ends it."
+
+
+def _say_goodbye() -> None:
+    if not sys.stdout:  # a service may have none
+        return
+    line = b"\n" if sys.stdout.isatty() else b""  # that of the ^C
+    with suppress(OSError):  # whoever heard the greeting may be gone, which is no reason to fail
+        os.write(sys.stdout.fileno(), line + b"Marquee has ended.\n")

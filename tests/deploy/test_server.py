@@ -39,7 +39,7 @@ def test_the_first_answer_comes_within_a_few_seconds(serve):
         assert server.ask("/readyz")[0] == 200
 
 
-def test_it_says_which_pages_it_has(serve):
+def test_it_says_which_pages_it_has_and_when_it_has_ended(serve):
     server = serve()
     said = server.process.stdout.readline()
 
@@ -48,6 +48,18 @@ def test_it_says_which_pages_it_has(serve):
     for page in pages:
         assert b"<!doctype html>" in server.fetch(page).lower()
     assert f"{server.data_dir}. Ctrl-C" in said
+
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.stdout.read() == "Marquee has ended.\n"
+    assert running_stores(server.data_dir) is None
+
+
+def test_it_ends_well_when_nobody_hears_it_any_more(serve):
+    server = serve()
+    server.process.stdout.readline()
+    server.process.stdout.close()
+
+    assert server.end(signal.SIGINT) == 0
 
 
 @pytest.mark.parametrize(
