@@ -26,6 +26,12 @@ CONNECTION_DOCS = {
     "reconnect": "The server is about to stop: connect anew after so many milliseconds.",
     "unsubscribed": "A subscription has ended by itself; `code` says why.",
 }
+NEEDS = {
+    "nobody": "Anybody may call it, without a token.",
+    "user": "Needs somebody who is signed in.",
+    "admin": "Needs an admin of the server.",
+    "screen": "Needs a screen's own token.",
+}
 EVERY_SOCKET = {
     "auth": ("Authenticate, where no header could; later: go on with a fresh token.", {"token": "string"}),
     "ping": ("Ask for an answer, for clients that cannot see WebSocket pings.", {}),
@@ -95,7 +101,7 @@ def call(path: str, method: str, operation: Json) -> Json:
         "path": path,
         "summary": operation["summary"],
         "description": operation.get("description", ""),
-        "needs": operation["x-needs"],
+        "needs": NEEDS.get(operation["x-needs"], f"Needs `{operation['x-needs']}` in the workspace."),
         "parameters": [parameter(each) for each in operation["parameters"]],
         "bodies": [
             {"kind": kind, "fields": fields(content["schema"])}
