@@ -71,8 +71,6 @@ def greeting(settings: Settings, port: int) -> str:
 
 
 def _say_goodbye() -> None:
-    if not sys.stdout:  # a service may have none
-        return
     line = b"\n" if sys.stdout.isatty() else b""  # that of the ^C
     with suppress(OSError):  # whoever heard the greeting may be gone, which is no reason to fail
         os.write(sys.stdout.fileno(), line + b"Marquee has ended.\n")
