@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from dataclasses import replace
 from email import policy
 from email.parser import BytesParser
@@ -10,9 +9,10 @@ from email.parser import BytesParser
 import pytest
 from aiosmtpd.controller import Controller
 
+from bench.ports import free_port
 from core.errors import Unavailable
 from tests.clients import PASSWORD
-from tests.promptness import eventually
+from tests.promptness import PATIENCE, eventually
 
 NEW = "an altogether different one"
 LOGIN = "/api/auth/login"
@@ -40,13 +40,10 @@ class Mailbox:
 
 @pytest.fixture
 def mailbox():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
+    box.port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, ready_timeout=PATIENCE)
     controller.start()
-    box.port = port
     yield box
     controller.stop()
 
