@@ -41,6 +41,10 @@ def test_the_rules_stand_there_beforehand_and_all_that_is_wrong_is_said(door):
     assert "3 to 32" in rules[0].inner_text()
     assert "8 characters" in rules[1].inner_text()
 
+    assert not door.get_by_label("Password").evaluate("(field) => field.validity.tooShort")
+    door.get_by_label("Password").press_sequentially("short")
+    assert door.get_by_label("Password").evaluate("(field) => field.validity.tooShort")
+
     said = ask(door, f"{'a' * 70}@example.org", "a space in it")
 
     assert [line.partition(":")[0] for line in said] == ["E-mail", "Username"]

@@ -4,6 +4,8 @@ import { Backoff, sleep } from "../shared/backoff.js";
 import { reason } from "./dialogs.js";
 import { part } from "./elements.js";
 
+const LEAST_CHARACTERS = 8; // of a new password: the server would say so only when all else is right
+
 export class Door {
   #opened = () => {};
   isNew = false; // whether the form registers somebody
@@ -69,6 +71,7 @@ export class Door {
     for (const node of this.form.querySelectorAll("[data-part=new]")) node.hidden = !isNew;
     username.required = isNew;
     password.autocomplete = isNew ? "new-password" : "current-password";
+    password.minLength = isNew ? LEAST_CHARACTERS : 0;
     password.setAttribute("aria-describedby", isNew ? "password-rule" : "");
     this.submit.textContent = isNew ? "Register" : "Sign in";
     this.other.textContent = isNew ? "I have an account" : "I have no account yet";
