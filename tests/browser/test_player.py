@@ -226,6 +226,20 @@ def test_a_screen_says_who_it_is_and_how_loud_it_is(lobby, operator, media):
     display.until(lambda: not card.is_visible())
 
 
+def test_the_key_d_shows_how_the_screen_is(lobby, operator, media):
+    display, _, _ = lobby((media(operator, "red.png"), {"durationMs": 60_000, "fit": "cover"}))
+    display.until_shows(RED)
+
+    display.page.keyboard.press("d")
+
+    panel = display.page.locator("#diagnostics")
+    display.until(lambda: "this device's clock, give or take " in panel.text_content())
+    assert "Lobby" in panel.text_content()
+    display.page.keyboard.press("d")
+    assert not panel.is_visible()
+    assert display.errors == []
+
+
 def test_a_screenshot_shows_what_the_screen_shows(lobby, operator, media):
     display, screen, _ = lobby((media(operator, "blue.mp4"), {"durationMs": 60_000, "fit": "cover"}))
     display.until_shows(BLUE)

@@ -3,10 +3,11 @@
 import { ServerClock } from "../shared/clock.js";
 import { MediaCache } from "./cache.js";
 import { EmergencyView } from "./emergency.js";
+import { factsOf } from "./facts.js";
 import { startHashing } from "./hashing.js";
 import { Notices } from "./notices.js";
 import { PairingView } from "./pairing-view.js";
-import { Player, PLAYER } from "./player.js";
+import { Player } from "./player.js";
 import { Shell } from "./shell.js";
 import { Stage } from "./stage.js";
 import { openStore } from "./store.js";
@@ -85,27 +86,6 @@ function measureRoom() {
   measure().catch(() => {});
   setInterval(() => measure().catch(() => {}), MEASURE_MS);
   return room;
-}
-
-function factsOf(player, room) {
-  const { sync, report, uplink, shell, store, clock, identity, errors } = player;
-  return [
-    ["Player", `${PLAYER.name} ${PLAYER.version}`],
-    ["Screen", identity.code ? `${identity.name} (${identity.code})` : "not paired"],
-    ["Connection", uplink?.link],
-    ["Wanted revision", sync?.held?.revision],
-    ["Applied revision", report.appliedRevision],
-    ["Troubles", report.troubles.join(" ") || "none"],
-    ["Server's time", `${new Date(clock.now()).toISOString()}, ${clock.wallOffsetMs} ms after this device's`],
-    ["Kept over a reload", store.durable ? "state and media" : "nothing"],
-    ["Reload offline", shell.limit ?? "yes"],
-    ["Storage", room.storageQuotaBytes ? `${megabytes(room.storageUsedBytes)} of ${megabytes(room.storageQuotaBytes)}` : "unknown"],
-    ["Last errors", errors.slice(-3).join("\n") || "none"],
-  ];
-}
-
-function megabytes(bytes) {
-  return `${Math.round(bytes / 1e6).toLocaleString("en")} MB`;
 }
 
 main().catch((error) => {

@@ -15,6 +15,7 @@ const FILES = [
   "/player/cache.js",
   "/player/commands.js",
   "/player/emergency.js",
+  "/player/facts.js",
   "/player/hash-worker.js",
   "/player/hashing.js",
   "/player/main.js",

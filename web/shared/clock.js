@@ -33,6 +33,12 @@ export class ServerClock {
     return Math.round(this.now() - this.wall());
   }
 
+  /** By how much `now` may be wrong, in milliseconds; nobody knows before the server has told its time. */
+  get errorMs() {
+    const best = this.#best();
+    return best === null ? Infinity : this.#errorOf(best);
+  }
+
   /**
    * Take in that the server said `serverTime` (RFC 3339 or milliseconds) between `sentAt` and `receivedAt`,
    * both of `steady()`. `granularityMs` is how coarse that time is (1,000 for an HTTP `Date`).

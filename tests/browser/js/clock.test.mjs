@@ -33,6 +33,7 @@ test("a clock that is four minutes wrong is corrected to within half a round tri
   exchange(30, 10);
   assert.ok(Math.abs(clock.now() - state.server) <= 20);
   assert.ok(Math.abs(clock.wallOffsetMs + 240_000) <= 20);
+  assert.equal(clock.errorMs, 20);
 });
 
 test("of several samples the one with the shortest round trip is believed", () => {
