@@ -19,6 +19,7 @@ from bench import report
 from bench.chat_crowd import Crowd
 from bench.chat_fill import Filled
 from bench.chat_site import NAMES, ChatSite, Side
+from bench.report import Goal
 from realtime.presence import RENEW_SECONDS
 from realtime.presence_news import MOST_CONNECTED
 
@@ -69,7 +70,7 @@ def main() -> None:
     columns = list(found["marquee"])
     heading = f"{asked.connections} idle connections, {asked.rooms} rooms each"
     report.table(heading, ["server", *columns], [[name, *figures.values()] for name, figures in found.items()])
-    print(f"\ngoal: at most {GOAL_KB:.0f} KB")
+    report.judge(Goal("an idle connection", found["marquee"]["KB a connection"], "at most", GOAL_KB, "KB"))
     report.write("chat_memory", figures={"medians": found, "turns": turns, "goalKb": GOAL_KB})
 
 

@@ -45,6 +45,7 @@ def main() -> None:
     columns = list(next(iter(found.values())))
     rows = [[name, *figures.values()] for name, figures in found.items()]
     report.table("Sending with several processes", ["processes", *columns], rows)
+    print("\nNo goal was set: it is to be known.")
     report.write("chat_processes", figures={"medians": found, "turns": turns})
 
 

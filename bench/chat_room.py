@@ -14,6 +14,7 @@ from bench.chat_crowd import Crowd
 from bench.chat_fill import Filled
 from bench.chat_site import ChatSite, Side
 from bench.chat_writers import Seat
+from bench.report import Goal
 
 GOAL = 1.2  # times the peer's deliveries/s
 _WAIT_SECONDS = 60.0
@@ -65,7 +66,7 @@ def main() -> None:
     rows = [[name, *figures.values()] for name, figures in found.items()]
     report.table(f"A room of {asked.members} members, {asked.writers} writers", ["server", *columns], rows)
     ratio = found["marquee"]["deliveries/s"] / found["express-socketio"]["deliveries/s"]
-    print(f"\nmarquee / express-socketio: {ratio:.2f} times the deliveries/s (goal {GOAL})")
+    report.judge(Goal("the peer's deliveries/s", ratio, "at least", GOAL, "times"))
     report.write("chat_room", figures={"medians": found, "turns": turns, "ratio": ratio, "goal": GOAL})
 
 

@@ -14,6 +14,7 @@ from bench import chat_writers, report
 from bench.chat_fill import Filled
 from bench.chat_site import NAMES, ChatSite, Side
 from bench.chat_writers import Seat
+from bench.report import Goal
 
 GOALS = {"one room": 2.0, "a room each": 1.0}  # times the peer's messages/s
 LONE_GOAL = 2.0  # at most so many times the peer's p50
@@ -89,16 +90,16 @@ def show(turns: dict[str, list[dict[str, float]]]) -> None:
         "Sending, one process", ["server", *columns], [[name, *figures.values()] for name, figures in found.items()]
     )
     ratios: dict[str, Any] = {}
-    mine, peers = NAMES
-    print()
+    goals, (mine, peers) = list[Goal](), NAMES
     for what, goal in GOALS.items():
         if f"{peers}, {what}" in found and f"{mine}, {what}" in found:
             ratio = found[f"{mine}, {what}"]["messages/s"] / found[f"{peers}, {what}"]["messages/s"]
             ratios[what] = ratio
-            print(f"{what}: marquee / {peers}: {ratio:.2f} times the messages/s (goal {goal})")
+            goals.append(Goal(f"the peer's messages/s, {what}", ratio, "at least", goal, "times"))
     if f"{peers}, alone" in found and f"{mine}, alone" in found:
         ratios["alone"] = found[f"{mine}, alone"]["p50 ms"] / found[f"{peers}, alone"]["p50 ms"]
-        print(f"alone: marquee / {peers}: {ratios['alone']:.2f} times the p50 (goal: under {LONE_GOAL})")
+        goals.append(Goal("the peer's p50, alone", ratios["alone"], "under", LONE_GOAL, "times"))
+    report.judge(*goals)
     report.write("chat_send", figures={"medians": found, "turns": turns, "ratios": ratios})
 
 

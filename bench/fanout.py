@@ -11,7 +11,6 @@ floor does `write_message` in a loop and nothing else.
 
 import argparse
 import json
-import os
 import selectors
 import shutil
 import socket
@@ -25,8 +24,10 @@ from typing import Any
 
 from bench import report
 from bench.fanout_server import CHANNEL, EVENT
+from bench.report import Goal
 
 PEERS = Path(__file__).parent / "peers"
+GOALS = {"socket.io": 1.2, "ws": 1.0}  # times their deliveries/s, one by one
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n"
@@ -188,20 +189,22 @@ def main() -> None:
     finally:
         redis.kill()
         redis.wait()
-    report.write("fanout", figures=report.medians(found), turns=found)
-    show(found, f"{asked.sockets} sockets, {asked.rounds} rounds, {asked.turns} turns, load {os.getloadavg()[0]:.1f}")
+    show(found, f"{asked.sockets} sockets, {asked.rounds} rounds, {asked.turns} turns")
+    report.write("fanout", figures=report.medians(found), goals=GOALS, turns=found)
 
 
 def show(found: dict[str, list[dict[str, float]]], heading: str) -> None:
-    """Print medians, and Marquee's ratio to each peer."""
-    print(heading)
-    medians = report.medians(found)
-    for name, figures in medians.items():
-        print(name.ljust(10), "  ".join(f"{figure} {value:,.1f}" for figure, value in figures.items()))
+    """Print medians, Marquee's ratio to each peer, and the goals."""
+    medians, goals = report.medians(found), []
+    report.table(heading, ["server", *medians["marquee"]], [[name, *each.values()] for name, each in medians.items()])
+    print()
     for name, figures in medians.items():
         if name != "marquee":
             one, ten = (medians["marquee"][f] / figures[f] for f in ("deliveries/s", "burst/s"))
             print(f"marquee / {name}: {one:.2f} times the deliveries/s, {ten:.2f} in bursts of ten")
+            if name in GOALS:
+                goals.append(Goal(f"{name}'s deliveries/s", one, "at least", GOALS[name], "times"))
+    report.judge(*goals)
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ def main() -> None:
         report.table(f"What one more {what} costs", ["there are", *columns], rows)
         series = {name: [(size, figures[name]) for size, figures in by_size.items()] for name in columns}
         plot.lines(report.RESULTS / f"growth-{what}.svg", f"Cost per {what}", "ms (or KB)", series)
+    print("\nNo goal was set: a flat line is what one wants.")
     report.write("growth", figures=found)
 
 

@@ -8,6 +8,7 @@ the median: who doubts one reads the turns.
 
 import importlib.metadata
 import json
+import operator
 import os
 import platform
 import shutil
@@ -17,13 +18,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
 PEERS = Path(__file__).parent / "peers"
+_LOAD_AT_START = os.getloadavg()[0]
+_HOLDS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
 _PACKAGES = ("tornado", "uvloop", "motor", "pymongo", "redis", "orjson", "bcrypt")
 
 Turns = Mapping[str, Sequence[Mapping[str, float]]]  # what each server gave in each turn
+
+
+class Goal(NamedTuple):
+    """What was `seen`, and `how` ("at least", "at most", "under") it should stand to what was `asked` for."""
+
+    what: str
+    seen: float
+    how: str
+    asked: float
+    unit: str
 
 
 def medians(turns: Turns) -> dict[str, dict[str, float]]:
@@ -41,13 +54,27 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table in Markdown, as docs/performance.md takes it over."""
-    print(f"\n{heading}\n")
+    """Print a table in Markdown, as docs/performance.md takes it over, and how busy the machine was."""
+    print(f"\n{heading}; load {_LOAD_AT_START:.1f} at the start, {os.getloadavg()[0]:.1f} now\n")
     print("|", " | ".join(columns), "|")
     print("|" + "---|" * len(columns))
     for row in rows:
         print("|", " | ".join(value if isinstance(value, str) else f"{value:,.4g}" for value in row), "|")
     sys.stdout.flush()
+
+
+def judge(*goals: Goal) -> None:
+    """Print each goal, what was seen, and whether that reaches it; without goals (part was measured) say so."""
+    if not goals:
+        print("\nNothing was measured that has a goal.", flush=True)
+        return
+    rows = [
+        [what, f"{how} {asked:,g} {unit}", f"{seen:,.4g} {unit}", "reached" if _HOLDS[how](seen, asked) else "missed"]
+        for what, seen, how, asked, unit in goals
+    ]
+    table("Goals", ("what", "goal", "seen", ""), rows)
+    if 2 * (os.cpu_count() or 1) < _LOAD_AT_START:
+        print("\nThe machine was busy before this began: these figures tell little.", flush=True)
 
 
 def write(name: str, **found: Any) -> Path:
@@ -64,7 +91,10 @@ def write(name: str, **found: Any) -> Path:
         **found,
     }
     path.write_text(json.dumps(document, indent=1) + "\n")
-    print(f"\nwritten: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", flush=True)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    print(
+        f"\nwritten: {shown}. Git tracks it: commit it if these figures count, else `git checkout {shown}`.", flush=True
+    )
     return path
 
 

@@ -16,6 +16,7 @@ import psutil
 
 from bench import report
 from bench.fanout import PEERS, Crowd, kinds
+from bench.report import Goal
 from bench.screen_crowd import ScreenCrowd, text_frame
 from bench.screens_site import ScreensSite
 
@@ -126,10 +127,16 @@ def main() -> None:
     asked = parser.parse_args()
     with ScreensSite(asked.screens, items=5) as site:
         marquee = measure(site)
-    figures = {"marquee": marquee, "socket.io bytes/socket": peer(asked.peers)}
-    rows = [[name, value, str(GOALS.get(name, ""))] for name, value in marquee.items()]
-    rows.append([f"bytes/socket of Socket.IO ({asked.peers})", figures["socket.io bytes/socket"], ""])
-    report.table(f"{asked.screens} screens", ["", "", "goal at most"], rows)
+    others = peer(asked.peers)
+    figures = {"marquee": marquee, "socket.io bytes/socket": others}
+    rows = [*marquee.items(), (f"bytes/socket of Socket.IO ({asked.peers})", others)]
+    report.table(f"{asked.screens} screens", ["", ""], rows)
+    report.judge(
+        Goal("memory of an idle screen", marquee["bytes/socket"] / 1000, "at most", GOALS["bytes/socket"] / 1000, "KB"),
+        Goal("the same, beside Socket.IO's", marquee["bytes/socket"] / 1000, "at most", others / 1000, "KB"),
+        Goal("all beating", marquee["core share"], "at most", GOALS["core share"], "cores"),
+        Goal("a silent screen is offline, after it is due", marquee["late s"], "at most", GOALS["late s"], "s"),
+    )
     report.write("sockets", figures=figures, goals=GOALS)
 
 

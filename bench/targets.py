@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench import report, videos
 from bench.load import Answers, Line, at_once, play, request
 from bench.logins import login
+from bench.report import Goal
 from bench.screen_crowd import ScreenCrowd, text_frame
 from bench.screens_site import ScreensSite
 from bench.uploads import MB, send
@@ -194,7 +195,15 @@ def main() -> None:
     by_the_server = show(
         "The same by the server's own metrics", ("average ms", "p50 at most ms", "p99 at most ms"), own
     )
+    report.judge(*goals_of(rows, own))
     report.write("targets", figures=figures, byTheServer=by_the_server)
+
+
+def goals_of(rows: Sequence[Row], own: Sequence[Own]) -> Iterator[Goal]:
+    """Yield the goals. The slowest of each target counts: its p99 from outside, of queries the average."""
+    for target, goal in GOALS.items():
+        what, figures = ("average", own) if target == "query" else ("p99", [(*each[:2], each[3]) for each in rows])
+        yield Goal(f"the slowest {target}, {what}", max(f[2] for f in figures if f[0] == target), "at most", goal, "ms")
 
 
 def show(heading: str, columns: Sequence[str], rows: Sequence[Row | Own]) -> list[dict[str, Any]]:

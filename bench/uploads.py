@@ -19,6 +19,7 @@ from typing import Any
 
 from bench import report, videos
 from bench.load import Line, Watch, request
+from bench.report import Goal
 from bench.screens_site import ScreensSite, form
 
 GOAL_RATIO, GOAL_GROWTH_MB, GOAL_HEALTH_MS = 0.6, 48, 50
@@ -133,8 +134,12 @@ def show(turns: dict[str, list[dict[str, float]]], at_once: dict[str, float], si
     ratio = figures["marquee"]["MB/s"] / figures["floor"]["MB/s"]
     rows = [[name, found["seconds"] * 1000, found["MB/s"]] for name, found in figures.items()]
     report.table("One upload of 50 MB", ["", "ms", "MB/s"], rows)
-    print(f"\nMarquee's answer has {ratio:.2f} times the floor's throughput (goal {GOAL_RATIO}).")
     report.table(f"Four of {size} MB at once", list(at_once), [list(at_once.values())])
+    report.judge(
+        Goal("the floor's throughput", ratio, "at least", GOAL_RATIO, "times"),
+        Goal("four at once: memory growth", at_once["memory growth MB"], "at most", GOAL_GROWTH_MB, "MB"),
+        Goal("four at once: /healthz p99", at_once["healthz p99 ms"], "at most", GOAL_HEALTH_MS, "ms"),
+    )
     goals = {"ratio": GOAL_RATIO, "memory growth MB": GOAL_GROWTH_MB, "healthz p99 ms": GOAL_HEALTH_MS}
     report.write("uploads", figures={**figures, "ratio": ratio, "four": at_once}, goals=goals, turns=turns)
 
