@@ -1,7 +1,8 @@
-"""Runs the benchmarks, one after the other, each beside its peers: `python -m bench [NAME ...]`.
+"""Runs the benchmarks, one after the other: `make bench`, or `make bench ARGS="NAME ..."` for some.
 
-One alone takes its options too: `python -m bench reads --help`. They want a quiet machine. docs/performance.md has
-what they printed here, with the date and the versions.
+All of them take about half an hour, and want a quiet machine. One alone takes its options too:
+`make bench ARGS="reads --help"`. Each prints its goals, if it has any, and whether they were reached, and writes its
+figures to bench/results/NAME.json. docs/performance.md has what was seen, with the date and the versions.
 """
 
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
+ALONE = {"push", "uploads", "logins", "targets", "growth", "chat_processes", "delivery"}  # beside no peer from npm
 BENCHES = {
     "fanout": "one event to 1,000 sockets, and what an idle socket costs",
     "reads": "screen lists and manifests, beside Express and Mongoose",
@@ -31,22 +33,29 @@ BENCHES = {
 
 
 def install_peers() -> None:
-    """Install the peers from npm, again when the lock has changed; without npm the tables lack them."""
+    """Install the peers from npm, again when the lock has changed."""
     wanted, there = PEERS / "package-lock.json", PEERS / "node_modules" / ".package-lock.json"
-    if shutil.which("npm") and (not there.exists() or there.stat().st_mtime < wanted.stat().st_mtime):
+    if not shutil.which("npm"):
+        print("There is no npm on the PATH: what is measured beside a peer from it cannot be.", file=sys.stderr)
+    elif not there.exists() or there.stat().st_mtime < wanted.stat().st_mtime:
+        print("Installing the peers to measure beside, into bench/peers/node_modules.", flush=True)
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=PEERS, check=True)
 
 
 def main() -> int:
     """Run those that were named, or all."""
     names, options = sys.argv[1:] or list(BENCHES), list[str]()
+    if names[0] in {"-h", "--help"}:
+        print(__doc__, *[f"{name:15} {about}" for name, about in BENCHES.items()], sep="\n")
+        return 0
     if len(names) > 1 and names[1].startswith("-"):
         names, options = names[:1], names[1:]
     if unknown := [name for name in names if name not in BENCHES]:
         print(f"There is no benchmark {unknown[0]}. There are: {', '.join(BENCHES)}.", file=sys.stderr)
-        print("One alone takes options: reads --help", file=sys.stderr)
+        print('One alone takes options: make bench ARGS="reads --help"', file=sys.stderr)
         return 2
-    install_peers()
+    if not ALONE.issuperset(names) and "--help" not in options:
+        install_peers()
     for name in names:
         print(f"\n{name}: {BENCHES[name]}", flush=True)
         if status := subprocess.run([sys.executable, "-m", f"bench.{name}", *options], check=False).returncode:
