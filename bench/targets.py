@@ -62,7 +62,8 @@ def reads(site: ScreensSite, seconds: float) -> Iterator[Row]:
         answers = play(site.port, [request("GET", path, whose)], connections=AT_ONCE, seconds=seconds)
         if set(answers.statuses) != {200}:
             raise ValueError(f"{path}: {answers.statuses}")
-        yield "read", f"GET {path.replace(screen, '{id}')}", answers.ms(0.5), answers.ms(0.99), GOALS["read"]
+        what = path.replace(screen, "{id}").replace(site.playlist_id, "{id}")
+        yield "read", f"GET {what}", answers.ms(0.5), answers.ms(0.99), GOALS["read"]
 
 
 def uploads(site: ScreensSite, path: Path) -> Iterator[Row]:
