@@ -67,9 +67,10 @@ class Member:
         if not answer["isWritablePrimary"] and not answer["secondary"]:
             raise LookupError("the member does not serve yet")
 
-    def ask(self, command: str, value: Any = 1, **more: Any) -> dict[str, Any]:
-        """Run an administrative command here, whatever the member is. Raises PyMongoError."""
-        with MongoClient[dict[str, Any]](f"127.0.0.1:{self.port}", directConnection=True, timeoutMS=2000) as client:
+    def ask(self, command: str, value: Any = 1, *, seconds: float = 2, **more: Any) -> dict[str, Any]:
+        """Run an administrative command here, whatever the member is, for `seconds` at most. Raises PyMongoError."""
+        address, limit = f"127.0.0.1:{self.port}", int(seconds * 1000)
+        with MongoClient[dict[str, Any]](address, directConnection=True, timeoutMS=limit) as client:
             return client.admin.command(command, value, **more)
 
 
@@ -94,7 +95,8 @@ class MongoDB:
     def _initiate(self, config: dict[str, Any]) -> None:
         """Make them a replica set, unless an earlier try did whose answer came too late. Raises PyMongoError."""
         try:
-            self.members[0].ask("replSetInitiate", config)
+            # On a busy machine it takes seconds, and a mongod gives it up when its time is over: again and again.
+            self.members[0].ask("replSetInitiate", config, seconds=_START_SECONDS / 3)
         except OperationFailure as e:
             if e.code != _INITIATED_ALREADY:
                 raise

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 import psutil
@@ -40,8 +42,22 @@ class Server:
         return run(self.environ, *words, told=told)
 
     def ask(self, path, body=None):
-        """Return status and JSON of a GET, or of a POST of `body`."""
-        request = urllib.request.Request(self.url + path, headers={"Content-Type": "application/json"})
+        """Return status and JSON of a GET, or of a POST of `body`.
+
+        Where the machine was too busy for an answer in time it is asked again: once, by its key.
+        """
+        headers, until = (
+            {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
+            time.monotonic() + 60,
+        )
+        while True:
+            answer = self._ask(path, body, headers)
+            if answer[0] != 503 or time.monotonic() > until:
+                return answer
+            time.sleep(1)
+
+    def _ask(self, path, body, headers):
+        request = urllib.request.Request(self.url + path, headers=headers)
         try:
             with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, timeout=30) as answer:
                 return answer.status, json.loads(answer.read() or b"{}")
