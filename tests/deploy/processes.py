@@ -46,10 +46,8 @@ class Server:
 
         Where the machine was too busy for an answer in time it is asked again: once, by its key.
         """
-        headers, until = (
-            {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
-            time.monotonic() + 60,
-        )
+        headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+        until = time.monotonic() + 60
         while True:
             answer = self._ask(path, body, headers)
             if answer[0] != 503 or time.monotonic() > until:
