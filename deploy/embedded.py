@@ -57,6 +57,7 @@ class EmbeddedStores:
         self._scratch: Path | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._given_up = threading.Event()
+        self._stopping = threading.Lock()  # a start that is given up cleans up in its thread, while `stop` runs too
 
     async def start(self) -> Urls:
         """Start the stores and return their URLs when both answer; see `start_sync`."""
@@ -88,17 +89,18 @@ class EmbeddedStores:
 
     def stop_sync(self) -> None:
         """End the stores and wait for that; once is enough, twice does no harm."""
-        if self._watchdog is not None:
-            self._tell(b"stop\n")
-            self._watchdog.wait()  # it has a deadline of its own
-            for pipe in (self._watchdog.stdin, self._watchdog.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
-            self._watchdog = None
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        with self._stopping:
+            if self._watchdog is not None:
+                self._tell(b"stop\n")
+                self._watchdog.wait()  # it has a deadline of its own
+                for pipe in (self._watchdog.stdin, self._watchdog.stdout):
+                    if pipe is not None:
+                        with contextlib.suppress(BrokenPipeError):
+                            pipe.close()
+                self._watchdog = None
+            if self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                self._scratch = None
 
     def _start_engines(self, lock: DataLock) -> list[_Engine]:
         for tries_left in reversed(range(_TRIES)):
@@ -163,10 +165,11 @@ class EmbeddedStores:
         return self._dir / f"{engine.name}.log"
 
     def _tell(self, word: bytes) -> None:
-        if self._watchdog is not None and self._watchdog.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it has ended by itself
-                self._watchdog.stdin.write(word)
-                self._watchdog.stdin.flush()
+        watchdog = self._watchdog
+        if watchdog is not None and watchdog.stdin is not None:
+            with contextlib.suppress(BrokenPipeError, ValueError):  # it has ended by itself, or was told to
+                watchdog.stdin.write(word)
+                watchdog.stdin.flush()
 
 
 class _Died(Exception):

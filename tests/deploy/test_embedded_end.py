@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,18 @@ def test_no_process_is_left_however_the_owner_ends(owners, tmp_path, number, sta
 
     assert owner.left() == []
     assert not any(folder.exists() for folder in memory)
+
+
+def test_two_may_end_them_at_once(stores, tmp_path):
+    """As a start that is given up does in its thread, while its owner stops it."""
+    running = stores()
+    running.start_sync()
+
+    with ThreadPoolExecutor(4) as threads:
+        ended = [threads.submit(running.stop_sync) for _ in range(4)]
+
+    assert [each.result() for each in ended] == [None] * 4
+    assert running_stores(tmp_path / "data") is None
 
 
 def test_a_kill_loses_no_data(owners, stores, tmp_path):
