@@ -13,6 +13,7 @@ import structlog
 from core.clock import Clock
 from core.errors import Problem
 from core.metrics import Metrics
+from core.tasks import ended
 from jobs.leader import Leader
 from jobs.loop_lag import LoopLag
 from jobs.periodic import Periodic
@@ -75,9 +76,7 @@ class Runner:
         running = list(self._running.values())
         if running:
             await asyncio.wait(running, timeout=STOP_SECONDS)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await ended(running)
         await self.leader.stop()
 
     async def run(self, name: str) -> None:

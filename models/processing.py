@@ -18,7 +18,7 @@ from typing import Protocol
 import structlog
 
 from core.errors import Invalid, NotFound, Problem
-from core.tasks import apart, logged
+from core.tasks import apart, ended, logged
 from models.base import Document, Duplicate, Ground, Session
 from models.intake import Intake
 from models.media import Media, content_of, new_media
@@ -98,10 +98,7 @@ class Processing:
 
     async def stop(self) -> None:
         """End the work of this process; the job of another takes it up."""
-        working = list(self._working)
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await ended(list(self._working))
 
     # --- the work ---------------------------------------------------------------------------------------------------
 
@@ -144,8 +141,7 @@ class Processing:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await ended([task])
 
     async def _hold_on(self, media_id: str) -> None:
         while True:

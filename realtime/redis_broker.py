@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from core.clock import new_id
 from core.metrics import Metrics
+from core.tasks import ended
 from realtime.broker import Receive, Renewed
 from realtime.redis_wire import RedisWire
 
@@ -75,9 +76,7 @@ class RedisBroker:
         with suppress(TimeoutError):
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await self._idle.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         if self._publisher is not None:
             await self._publisher.close()
             self._publisher = None

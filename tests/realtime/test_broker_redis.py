@@ -1,10 +1,15 @@
 """The Redis broker while Redis is killed, emptied, frozen or only half there."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from core.metrics import Metrics
+from realtime import redis_broker
 from realtime.redis_broker import RedisBroker
-from tests.promptness import eventually, within
+from realtime.redis_wire import RedisWire
+from tests.promptness import PATIENCE, eventually, within
 from tests.realtime.heard import Heard
 from tests.realtime.proxy import Proxy
 
@@ -140,3 +145,26 @@ async def test_a_process_that_was_cut_off_tells_the_others_to_look_again(far, pa
 
     assert near.publications == []
     assert set(near.renewed) == {"room:1"}
+
+
+async def test_a_broker_stops_though_it_is_just_connecting_and_a_cancellation_is_lost(
+    clients, store_urls, settings, monkeypatch
+):
+    """As Python 3.11 loses one that comes in the moment in which redis-py has sent something."""
+    connect, lost = RedisWire.connect, []
+
+    async def connect_deaf(redis):
+        if len(lost) < 2:  # the one to listen on, and the one to publish on
+            lost.append(redis)
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        return await connect(redis)
+
+    monkeypatch.setattr(RedisWire, "connect", connect_deaf)
+    monkeypatch.setattr(redis_broker, "PUBLISH_SECONDS", 0.1)
+    broker = RedisBroker(clients(store_urls.redis), settings.redis_prefix, Metrics())
+    await broker.start(lambda _channel, _payload: None, lambda _channels: None)
+    assert len(lost) == 2
+
+    async with asyncio.timeout(PATIENCE):
+        await broker.stop()
