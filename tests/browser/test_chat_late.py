@@ -3,6 +3,8 @@
 import secrets
 
 MEMBERS = "**/api/rooms/*/members?*"
+ROOMS = "**/api/rooms?*"
+MORE_THAN_ONE_CALL_ASKS = 5
 
 
 def hold(page, pattern):
@@ -39,3 +41,32 @@ def test_what_is_heard_of_people_while_they_are_read_stays(person):
     held.pop()()
 
     ben.until(lambda: "moderator" in ben.member(ben).inner_text())
+
+
+def test_nothing_can_be_written_before_a_room_is_open_and_so_nothing_is_lost(person):
+    ana = person("ana")
+    held = hold(ana.page, ROOMS)
+
+    ana.page.reload()
+    ana.until(lambda: len(held) == 1)
+    ana.until(lambda: ana.link() == "open")
+    assert not ana.page.get_by_label("Message", exact=True).is_visible()
+    held.pop()()
+
+    ana.say("at last")
+    ana.sees("at last")
+
+
+def test_a_list_of_rooms_that_is_refused_is_asked_for_until_it_is_there(person):
+    ana = person("ana")
+    asked = []
+
+    def refuse(route):
+        asked.append(route.request.url)
+        route.fulfill(status=503, headers={"Retry-After": "0"}, body="")
+
+    ana.page.route(ROOMS, refuse, times=MORE_THAN_ONE_CALL_ASKS)
+    ana.page.reload()
+
+    ana.until_text("#title", "General")
+    assert len(asked) == MORE_THAN_ONE_CALL_ASKS

@@ -1,6 +1,7 @@
 /** The page once somebody is signed in: which room is open, and what each event means for what is seen. */
 
-import { ChatClient } from "../shared/chat.js";
+import { Backoff, sleep } from "../shared/backoff.js";
+import { ChatClient, isDefinite } from "../shared/chat.js";
 import { Paced } from "../shared/pace.js";
 import { Socket, socketUrl } from "../shared/socket.js";
 import { Conversation } from "./conversation.js";
@@ -23,6 +24,7 @@ const PRESENCE = "marquee-presence"; // what a reload keeps
 
 export class ChatPage {
   #morePeopleAt = null; // the cursor of those who are not shown yet
+  #hello = null; // the last
   #reading = new Set(); // for each reading of people under way, what was heard of them meanwhile
 
   /** `onEnded()` when the session is no more; `goOn()` takes up again with a new one of the same person. */
@@ -120,13 +122,22 @@ export class ChatPage {
     this.files.aheadMs = Date.parse(hello.serverTime) - Date.now();
     if (part("#presence").value !== "online") this.#sayPresence();
     this.chat.greet();
+    this.#hello = hello;
+    const wait = new Backoff();
+    while (this.#hello === hello && this.socket.state === "open" && !(await this.#readRooms())) await sleep(wait.next());
+  }
+
+  /** Read the rooms anew, and have one open; return whether that was answered. */
+  async #readRooms() {
     try {
       await this.book.load();
       const id = this.#openId;
       if (id === null) await this.#choose(location.hash.slice(1) || null);
       else this.reload.ask(id);
+      return true;
     } catch (error) {
       this.line.problem(error);
+      return isDefinite(error);
     }
   }
 
