@@ -4,10 +4,13 @@ And a proxy before one of them that makes the way to it slow. Nothing here is re
 """
 
 import asyncio
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from bench import delivery_site
+from bench import delivery_site, signals
 from bench.ports import free_port
+from deploy.embedded import memory_disk
 from deploy.engines import REPLICA_SET, Mongod
 
 _START_SECONDS = 60
@@ -30,7 +34,7 @@ class Redis(delivery_site.Redis):
     def freeze(self) -> None:
         """Let it stand still: connections stay open and are not answered."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        signals.send(self._process, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -39,13 +43,13 @@ class Redis(delivery_site.Redis):
 
 
 class Member:
-    """One mongod, always on the same port and data."""
+    """One mongod, always on the same port and data; it logs to `log`."""
 
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
+    def __init__(self, home: Path, log: Path) -> None:
+        home.mkdir()
         self.port = free_port()
-        self._log = directory.with_suffix(".log")
-        self._argv = Mongod(directory, self.port, volatile=True).argv()
+        self._log = log
+        self._argv = Mongod(home, self.port, volatile=True).argv()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -54,12 +58,17 @@ class Member:
             self._process = subprocess.Popen(self._argv, stdout=log, stderr=subprocess.STDOUT)
 
     def signal(self, number: int) -> None:
-        """Send it a signal; a kill is waited for."""
+        """Send it a signal; a stop or a kill is waited for."""
         if self._process is not None:
-            self._process.send_signal(number)
+            signals.send(self._process, number)
             if number == signal.SIGKILL:
-                self._process.wait()
                 self._process = None
+
+    def must_live(self) -> None:
+        """Raise RuntimeError, with the end of its log, where it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            status = self._process.returncode
+            raise RuntimeError(f"a mongod ended with status {status}: {self._log.read_text()[-2000:]}")
 
     def must_serve(self) -> None:
         """Raise LookupError where it is neither primary nor secondary: it starts, or copies what it lacks."""
@@ -75,10 +84,17 @@ class Member:
 
 
 class MongoDB:
-    """A replica set of `count`, which elects within about two seconds when its primary has gone."""
+    """A replica set of `count`, which elects within about two seconds when its primary has gone.
+
+    Its data lies in memory where there is room, until `stop`: what a disk does meanwhile is not what is tried here.
+    """
 
     def __init__(self, directory: Path, count: int = 1) -> None:
-        self.members = [Member(directory / f"mongod-{number}") for number in range(count)]
+        """The members' logs go to `directory`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(prefix="marquee-", dir=memory_disk()))
+        self._remove = weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
+        self.members = [Member(home / f"{number}", directory / f"mongod-{number}.log") for number in range(count)]
         hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
         self.url = f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 
@@ -89,11 +105,16 @@ class MongoDB:
         rows = [{"_id": n, "host": f"127.0.0.1:{member.port}"} for n, member in enumerate(self.members)]
         settings = {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 300, "catchUpTimeoutMillis": 2000}
         config = {"_id": REPLICA_SET, "members": rows, "settings": settings}
-        _until(lambda: self._initiate(config), "no mongod started")
+        _until(lambda: self._initiate(config), "no replica set was made")
         _until(self.primary, "no primary was elected")
 
     def _initiate(self, config: dict[str, Any]) -> None:
-        """Make them a replica set, unless an earlier try did whose answer came too late. Raises PyMongoError."""
+        """Make them a replica set, unless an earlier try did whose answer came too late.
+
+        Raises PyMongoError, and RuntimeError where one of them cannot be any more.
+        """
+        for member in self.members:
+            member.must_live()
         try:
             # On a busy machine it takes seconds, and a mongod gives it up when its time is over: again and again.
             self.members[0].ask("replSetInitiate", config, seconds=_START_SECONDS / 3)
@@ -119,6 +140,7 @@ class MongoDB:
         """End all, frozen ones too."""
         for member in self.members:
             member.signal(signal.SIGKILL)
+        self._remove()
 
 
 def _until(attempt: Any, otherwise: str) -> None:
@@ -126,9 +148,9 @@ def _until(attempt: Any, otherwise: str) -> None:
     while True:
         try:
             attempt()
-        except (PyMongoError, LookupError):
+        except (PyMongoError, LookupError) as e:
             if time.monotonic() > until:
-                raise TimeoutError(otherwise) from None
+                raise TimeoutError(f"{otherwise} in {_START_SECONDS} s: {e}") from e
             time.sleep(0.05)
         else:
             return

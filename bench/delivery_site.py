@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import signals
 from bench.ports import free_port
 from deploy.embedded import EmbeddedStores
 
@@ -103,9 +104,9 @@ class Process:
         return self._process.pid
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send it a signal; a stop is waited for."""
         if self._process is not None:
-            self._process.send_signal(number)
+            signals.send(self._process, number)
 
     def metrics(self) -> str:
         """Return its page of metrics, nothing while it does not answer."""
@@ -118,8 +119,7 @@ class Process:
     def kill(self) -> None:
         """End it as `kill -9` does, stopped or not."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+            signals.send(self._process, signal.SIGKILL)
             self._process = None
 
 

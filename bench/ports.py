@@ -1,21 +1,51 @@
 """Ports for servers that are stopped and started again on the same one."""
 
+import fcntl
+import os
 import secrets
 import socket
+import tempfile
+from functools import cache
+from pathlib import Path
 
 # Below what Linux hands out by itself (from 32768): otherwise an outgoing connection of anybody may have taken the
 # port by the time its server comes back. And apart from the embedded stores' (20000 to 31999).
 _PORTS = range(10_000, 20_000)
+_taken: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a port of the loopback on which nobody listens now."""
+    """Return a port of the loopback on which nobody listens now, and that nobody else here is given.
+
+    It is this process's until it ends: seconds may pass before its server listens, and others look for ports too.
+    """
     while True:
         port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if port not in _taken and _claim(port) and _is_free(port):
+            _taken.add(port)
             return port
+
+
+@cache
+def _claims() -> int:
+    """Open the file in which each byte that is locked stands for a port that is somebody's."""
+    path = Path(tempfile.gettempdir()) / f"marquee-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def _claim(port: int) -> bool:
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

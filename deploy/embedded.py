@@ -21,7 +21,7 @@ from pathlib import Path
 from deploy.data_lock import DataLock, urls_in_use
 from deploy.engines import EmbeddedStoresError, Mongod, RedisServer
 
-__all__ = ["EmbeddedStores", "EmbeddedStoresError", "Urls", "ensure_secret", "running_stores"]
+__all__ = ["EmbeddedStores", "EmbeddedStoresError", "Urls", "ensure_secret", "memory_disk", "running_stores"]
 
 # A cold disk and a journal to replay take mongod some seconds; more than this is a fault.
 _START_LIMIT = 60.0
@@ -121,7 +121,7 @@ class EmbeddedStores:
     def _make_engines(self, lock: DataLock) -> list[_Engine]:
         base = self._dir
         if self._volatile:
-            base = self._scratch = Path(tempfile.mkdtemp(prefix="marquee-", dir=_memory_disk())).resolve()
+            base = self._scratch = Path(tempfile.mkdtemp(prefix="marquee-", dir=memory_disk())).resolve()
         homes = {Mongod: base / "mongodb", RedisServer: base / "redis"}
         for kind in self._kinds:
             homes[kind].mkdir(mode=0o700, exist_ok=True)
@@ -216,7 +216,7 @@ def _urls(by_name: dict[str, str]) -> Urls:
     return Urls(by_name.get(Mongod.name, ""), by_name.get(RedisServer.name, ""))
 
 
-def _memory_disk() -> Path | None:
+def memory_disk() -> Path | None:
     """Return a directory in memory that has room for stores; None means the usual place for temporary files."""
     if os.access(_MEMORY_DISK, os.W_OK) and shutil.disk_usage(_MEMORY_DISK).free > _MEMORY_DISK_BYTES:
         return _MEMORY_DISK

@@ -103,7 +103,7 @@ async def test_an_outage_before_anybody_was_due_counts_for_those_whose_beats_it_
 ):
     passing = shortly_before_its_lease_ends
     mongodb.members[0].signal(signal.SIGSTOP)
-    with suppress(Unavailable):
+    with suppress(Unavailable):  # which a job keeps to itself
         await notices(marquee)
     mongodb.members[0].signal(signal.SIGCONT)
     async with asyncio.timeout(30):

@@ -5,6 +5,7 @@ import signal
 
 from PIL import Image
 
+from bench import signals
 from tests import samples
 from tests.browser.conftest import BLUE, GREEN, RED, Display
 from tests.browser.cutting_proxy import CuttingProxy
@@ -71,7 +72,7 @@ def test_a_frozen_server_does_not_keep_a_reloaded_screen_dark(server, lobby, ope
     display, screen, _ = lobby((media(operator, "green.png"), {"durationMs": 2000, "fit": "cover"}))
     display.until_shows(GREEN)
     display.until(lambda: display.page.evaluate("navigator.serviceWorker.controller !== null"))
-    server.process.send_signal(signal.SIGSTOP)
+    signals.send(server.process, signal.SIGSTOP)
     try:
         display.page.reload()
         display.until_shows(GREEN, seconds=20)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 
+from bench import signals
 from bench.ports import free_port
 
 
@@ -32,7 +33,7 @@ class RedisProcess:
         raise AssertionError("redis-server did not start")
 
     def freeze(self):
-        self._process.send_signal(signal.SIGSTOP)
+        signals.send(self._process, signal.SIGSTOP)
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)
