@@ -13,7 +13,7 @@ from models.client import close, connect
 @pytest.fixture
 def ground(marquee, tmp_path):
     """The ground of stores in a mongod that is of no replica set: it says of itself what one says that is starting."""
-    member = Member(tmp_path / "mongod")
+    member = Member(tmp_path / "mongod", tmp_path / "mongod.log")
     member.start()
     client = connect(f"mongodb://127.0.0.1:{member.port}/?directConnection=true")
     yield replace(marquee.ground, client=client)

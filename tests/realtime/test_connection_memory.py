@@ -27,6 +27,7 @@ from tests.realtime.wire import masked
 
 FIRST, MORE = 10, 30  # sockets: the first ones make what all share
 CALM_SECONDS = 0.3  # for what goes on after a connection was greeted
+CALMS = 40  # on a machine that is busy it takes longer
 OF_HANDSHAKES = (SocketHandler, HTTPServerRequest, HTTPHeaders, HTTP1Connection, HTTP1ServerConnection)
 OF_SOCKETS = (Connection, SocketProtocol, Ear, Stream)
 
@@ -133,10 +134,11 @@ def tracked():
     return found, sizes
 
 
-async def held_by_each(opened, tokens, join):
+async def held_by_each(opened, tokens, join, is_little):
     """Return `{type: (objects, bytes)}` that each further connection adds, once FIRST are there; `join` opens one.
 
-    What there is not once for each of them is left out: other parts of the process live on meanwhile.
+    What there is not once for each of them is left out: other parts of the process live on meanwhile. Where it is not
+    yet so that it `is_little`, what goes on may not have come to its end.
     """
     for token in tokens[:FIRST]:
         opened.append(await join(token))
@@ -144,10 +146,14 @@ async def held_by_each(opened, tokens, join):
     before, sizes = tracked()
     for token in tokens[FIRST:]:
         opened.append(await join(token))
-    await asyncio.sleep(CALM_SECONDS)
-    after, larger = tracked()
-    each = {kind: (after[kind] - before[kind]) // MORE for kind in after}
-    return {kind: (count, (larger[kind] - sizes[kind]) // MORE) for kind, count in each.items() if count > 0}
+    for _ in range(CALMS):
+        await asyncio.sleep(CALM_SECONDS)
+        after, larger = tracked()
+        each = {kind: (after[kind] - before[kind]) // MORE for kind in after}
+        held = {kind: (count, (larger[kind] - sizes[kind]) // MORE) for kind, count in each.items() if count > 0}
+        if is_little(held):
+            break
+    return held
 
 
 async def test_nothing_of_a_handshake_outlives_it(marquee, owner, lines):
@@ -174,8 +180,11 @@ async def test_nothing_of_a_connection_outlives_it(marquee, owner, lines):
 
 
 @pytest.fixture
-def held_when_idle(marquee, lines):
-    """Connect with each token, subscribe to `rooms` where there are any, and return what each further one holds."""
+def holds_at_most(marquee, lines):
+    """Connect with each token, and subscribe to `rooms` where there are any.
+
+    Each further connection may hold so many objects, and so many bytes of them.
+    """
 
     async def join(path, rooms, token):
         line = Line()
@@ -185,28 +194,27 @@ def held_when_idle(marquee, lines):
         await line.hear(b'"reply"' if rooms else b"manifest.changed")
         return line
 
-    async def held(tokens, path, rooms=()):
-        return await held_by_each(lines, tokens, partial(join, path, rooms))
+    async def at_most(objects, size, tokens, path, rooms=()):
+        def is_little(held):
+            counts, sizes = zip(*held.values(), strict=True)
+            return sum(counts) <= objects and sum(sizes) <= size
 
-    return held
+        held = await held_by_each(lines, tokens, partial(join, path, rooms), is_little)
+        assert is_little(held), held
 
-
-def assert_at_most(held, objects, size):
-    """Hold what is held by each connection to so many objects, and so many bytes of them."""
-    assert sum(count for count, _ in held.values()) <= objects, held
-    assert sum(bytes_ for _, bytes_ in held.values()) <= size, held
-
-
-@pytest.mark.gen_test(timeout=60)
-async def test_an_idle_screen_holds_little(held_when_idle, screens):
-    assert_at_most(await held_when_idle(screens, "/ws/screen"), 41, 4000)
+    return at_most
 
 
-@pytest.mark.gen_test(timeout=60)
-async def test_an_idle_chat_connection_with_five_rooms_holds_little(held_when_idle, api, owner):
+@pytest.mark.gen_test(timeout=120)
+async def test_an_idle_screen_holds_little(holds_at_most, screens):
+    await holds_at_most(41, 4000, screens, "/ws/screen")
+
+
+@pytest.mark.gen_test(timeout=120)
+async def test_an_idle_chat_connection_with_five_rooms_holds_little(holds_at_most, api, owner):
     rooms = ["general"]
     for number in range(4):
         made = await api.post("/api/rooms", {"name": f"room-{number}", "type": "public"}, as_=owner)
         rooms.append(made.json["id"])
 
-    assert_at_most(await held_when_idle([owner.token] * (FIRST + MORE), "/ws/chat", rooms), 46, 5000)
+    await holds_at_most(46, 5000, [owner.token] * (FIRST + MORE), "/ws/chat", rooms)
