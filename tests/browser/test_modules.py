@@ -18,11 +18,11 @@ def test_the_modules_pass_their_own_tests():
     assert files
 
     run = subprocess.run(
-        ["node", "--test", *files],
+        ["node", "--test", "--test-reporter=spec", *files],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
 

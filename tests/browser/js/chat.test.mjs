@@ -8,7 +8,11 @@ import { Problem, Unreachable } from "../../../web/shared/client.js";
 
 const message = (seq, rev, more = {}) => ({ id: `m${seq}`, roomId: "r", seq, rev, deleted: false, content: `${seq}.${rev}`, ...more });
 const contents = (room) => room.shown.map((one) => (one.deleted ? "deleted" : one.content));
-const soon = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** Let what is under way go on: turns of the loop are counted, for a machine that stands still makes none. */
+async function soon() {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 /** A line to nowhere: `answer(type, data)` gives or throws what a server would. */
 function wired(answer, pages = () => []) {

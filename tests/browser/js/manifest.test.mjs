@@ -69,7 +69,7 @@ class World {
   }
 
   async until(look) {
-    for (let tries = 0; tries < 200; tries += 1) {
+    for (let tries = 0; tries < 3000; tries += 1) {
       if (look()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
