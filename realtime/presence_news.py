@@ -8,6 +8,7 @@ nothing: the leases that it leaves behind run out, and who is not here any more 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -44,18 +45,18 @@ class PresenceNews:
         self._node = node
         self._feed = feed
         self._told = told
-        self._noted: set[str] = set()
+        self._noted: dict[str, datetime | None] = {}  # user -> when one was here still, as far as that is known here
         self._is_waiting = False
         self._large: dict[str, tuple[bool, float]] = {}
         self._fresh: dict[str, Json] = {}  # user -> what is about to be passed on
         self._about: dict[Room, set[str]] = {}  # whom it is about, by the room in which they are
         self._is_handing_out = False
-        node.on_presence(self.note)
+        node.on_presence(lambda user_id: self._note(user_id, node.clock.now()))
         node.every(COMPARE_MS, self._compare)
 
-    def note(self, user_id: str) -> None:
+    def _note(self, user_id: str, seen: datetime | None) -> None:
         """Look at a user within a second."""
-        self._noted.add(user_id)
+        self._noted[user_id] = seen or self._noted.get(user_id)
         if not self._is_waiting:
             self._is_waiting = True
             asyncio.get_running_loop().call_later(GATHER_SECONDS, lambda: self._node.spawn(self._tell()))
@@ -68,26 +69,28 @@ class PresenceNews:
         here: Mapping[str, str] = await self._node.presence.everyone()
         for user_id in told.keys() | here.keys():
             if told.get(user_id) != here.get(user_id):
-                self.note(user_id)
+                self._note(user_id, None)
 
     async def _tell(self) -> None:
         self._is_waiting = False
-        noted, self._noted = sorted(self._noted), set()
+        noted, self._noted = self._noted, {}
         try:
-            here = await self._node.presence.online(noted)
+            here = await self._node.presence.online(sorted(noted))
             statuses: dict[str, str] = {user_id: here.get(user_id, OFFLINE) for user_id in noted}
             changed = await self._told.note(statuses)
             if changed:
-                await self._publish({user_id: statuses[user_id] for user_id in changed})
+                await self._publish({user_id: statuses[user_id] for user_id in changed}, noted)
         except Problem as e:
             log.warning("presence.not_told", users=len(noted), error=e.code)
 
-    async def _publish(self, statuses: Mapping[str, str]) -> None:
+    async def _publish(self, statuses: Mapping[str, str], noted: Mapping[str, datetime | None]) -> None:
+        """`noted` says who was seen here just now: what is kept for good is written a moment later."""
         seen = await self._feed.last_seen(list(statuses))
         now = self._node.clock.now()
         by_room: dict[str, list[dict[str, Any]]] = {}
         for user_id, room_ids in (await self._feed.rooms_of(list(statuses))).items():
-            last_seen = seen.get(user_id) if statuses[user_id] == OFFLINE else now
+            known = [moment for moment in (seen.get(user_id), noted.get(user_id)) if moment is not None]
+            last_seen = max(known, default=None) if statuses[user_id] == OFFLINE else now
             change = {"userId": user_id, "status": statuses[user_id], "lastSeenAt": last_seen}
             for room_id in room_ids:
                 by_room.setdefault(room_id, []).append(change)

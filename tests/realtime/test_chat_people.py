@@ -217,6 +217,22 @@ async def test_who_comes_and_goes_is_told_once_for_all_devices(api, marquee, oth
     chat.close()
 
 
+async def test_who_has_gone_was_seen_just_now_though_that_is_not_stored_yet(marquee, ana, ben):
+    chat = await subscribed(marquee.port, ana, "general")
+    his = await enter(marquee.port, ben)
+    assert await changes_of(chat, ben, 1) == ["online"]
+    users = marquee.mongo[marquee.settings.mongodb_database].users
+
+    async with await marquee.mongo.start_session() as session, session.start_transaction():
+        await users.update_one({"_id": ben.id}, {"$set": {"touched": True}}, session=session)  # others' writes wait
+        his.close()
+        went = await chat.event("presence.changed", userId=ben.id)
+        await session.abort_transaction()
+
+    assert (went["data"]["status"], type(went["data"]["lastSeenAt"])) == ("offline", str)
+    chat.close()
+
+
 async def test_the_most_available_device_counts(api, marquee, other, ana, ben):
     chat = await subscribed(marquee.port, ana, "general")
     phone, desk = await enter(marquee.port, ben), await enter(other.port, ben)
