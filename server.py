@@ -82,7 +82,7 @@ class Marquee:
 
     async def start(self) -> None:
         """Build the indexes, connect, and listen; `port` is then the one that was bound."""
-        await indexes.ensure(self.mongo, self.settings.mongodb_database)
+        await indexes.ensure(self.mongo, self.settings)
         await self.node.start()
         await self.stores.general.ensure()
         await self.jobs.start()
@@ -121,7 +121,7 @@ async def serve(settings: Settings, _asked: argparse.Namespace) -> None:
 async def command(settings: Settings, asked: argparse.Namespace) -> None:
     """Run one of the commands of deploy/commands.py."""
     marquee = Marquee(settings)
-    await indexes.ensure(marquee.mongo, settings.mongodb_database)
+    await indexes.ensure(marquee.mongo, settings)
     print(await commands.run(asked, marquee.stores, marquee.health))
 
 

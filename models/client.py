@@ -30,6 +30,19 @@ def connect(url: str) -> "AsyncIOMotorClient[dict[str, Any]]":
     )
 
 
+def connect_patiently(url: str) -> "AsyncIOMotorClient[dict[str, Any]]":
+    """Return a client for what may take as long as it takes; only a server that is not there is given up, after 4 s."""
+    return AsyncIOMotorClient(
+        url,
+        tz_aware=True,
+        serverSelectionTimeoutMS=OPERATION_MS,
+        connectTimeoutMS=2000,
+        w="majority",
+        journal=True,
+        appname="marquee",
+    )
+
+
 def close(client: "AsyncIOMotorClient[dict[str, Any]]") -> None:
     """Tell MongoDB which sessions have ended, for GOODBYE_SECONDS at most, and hang up.
 

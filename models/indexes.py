@@ -5,19 +5,30 @@ promise it carries would not hold. Validators are the second line behind the API
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING as UP
 from pymongo import DESCENDING as DOWN
 from pymongo import TEXT, IndexModel, errors
 
-from core.settings import SettingsError
+from core.settings import Settings, SettingsError
 from models.base import Document
+from models.client import close, connect_patiently
 from models.paging import NAMES
 from models.statuses import KEPT_DAYS
 from models.validators import VALIDATORS
+
+log = structlog.get_logger("marquee.indexes")
+
+_AGAIN_SECONDS = 30.0  # an election takes a tenth of it
+_PAUSE_SECONDS = 0.5
+# MongoDB's codes of an operation that was ended from outside: Interrupted, InterruptedAtShutdown,
+# InterruptedDueToReplStateChange, IndexBuildAborted, IndexBuildAlreadyInProgress.
+_INTERRUPTED = {11601, 11600, 11602, 276, 277}
 
 
 def by(*keys: tuple[str, int | str], **options: Any) -> IndexModel:
@@ -140,20 +151,38 @@ INDEXES: dict[str, Sequence[IndexModel]] = {
 }
 
 
-async def ensure(client: "AsyncIOMotorClient[Document]", database: str) -> None:
+async def ensure(client: "AsyncIOMotorClient[Document]", settings: Settings) -> None:
     """Make every collection, validator and index that is not there yet.
 
-    Raises SettingsError where MongoDB does not answer or refuses: then the server does not start.
+    An index of a large collection takes minutes to build, and nothing here limits that. What an election or an
+    operator's command interrupts is tried again for `_AGAIN_SECONDS`. Raises SettingsError where MongoDB does not
+    answer or refuses: then the server does not start.
     """
-    db = client[database]
+    patient = connect_patiently(settings.mongodb_url or "")
     try:
-        there = {one["name"]: one["options"].get("validator", {}) async for one in await db.list_collections()}
-        await asyncio.gather(*(_ensure_one(db, name, there.get(name)) for name in INDEXES))
-    except errors.ConnectionFailure as e:
-        raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
-    except errors.OperationFailure as e:
-        said = (e.details or {}).get("errmsg", "")
-        raise SettingsError(f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}.") from e
+        await _ensure(client[settings.mongodb_database], patient[settings.mongodb_database])
+    finally:
+        close(patient)
+
+
+async def _ensure(quick: Any, patient: Any) -> None:
+    until = time.monotonic() + _AGAIN_SECONDS
+    while True:
+        try:
+            there = {one["name"]: one["options"].get("validator", {}) async for one in await quick.list_collections()}
+            await asyncio.gather(*(_ensure_one(patient, name, there.get(name)) for name in INDEXES))
+            return
+        except errors.ConnectionFailure as e:
+            if time.monotonic() > until or isinstance(e, errors.ServerSelectionTimeoutError):
+                raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
+            log.warning("indexes.interrupted", reason=str(e))
+        except errors.OperationFailure as e:
+            said = (e.details or {}).get("errmsg", "")
+            if time.monotonic() > until or e.code not in _INTERRUPTED:
+                message = f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}."
+                raise SettingsError(message) from e
+            log.warning("indexes.interrupted", reason=said)
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _ensure_one(db: Any, name: str, there: Document | None) -> None:

@@ -1,7 +1,9 @@
 """What a start does to a MongoDB that has everything already, as every restarted process finds it."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
+from core.deadline import ANSWER_SECONDS
 from models import indexes
 from models.validators import VALIDATORS
 
@@ -13,7 +15,7 @@ async def test_a_start_waits_for_no_open_transaction(marquee):
         for name in indexes.INDEXES:
             await ground.collection(name).update({"_id": "nobody"}, {"$set": {"version": 1}}, session=session)
 
-        starting = asyncio.ensure_future(indexes.ensure(ground.client, ground.database))
+        starting = asyncio.ensure_future(indexes.ensure(marquee.mongo, marquee.settings))
         await asyncio.wait([starting], timeout=3)  # the locks stay for longer
 
         assert starting.done()
@@ -25,7 +27,49 @@ async def test_a_start_brings_validators_up_to_date(marquee):
     database = ground.client[ground.database]
     await database.command("collMod", "rooms", validator={"name": {"$type": "int"}})
 
-    await indexes.ensure(ground.client, ground.database)
+    await indexes.ensure(marquee.mongo, marquee.settings)
 
     [rooms] = await (await database.list_collections(filter={"name": "rooms"})).to_list(None)
     assert rooms["options"]["validator"] == VALIDATORS["rooms"]
+
+
+@asynccontextmanager
+async def held_up(marquee):
+    """Drop an index of the rooms and start a server, whose building of it waits until the block's end."""
+    ground = marquee.ground
+    rooms = ground.client[ground.database].rooms
+    before = await rooms.index_information()
+    await rooms.drop_index(next(name for name in before if name != "_id_"))
+    life = await ground.client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=60)
+    async with await ground.client.start_session() as session, session.start_transaction():
+        await rooms.update_one({"_id": "nobody"}, {"$set": {"version": 1}}, session=session)
+        starting = asyncio.ensure_future(indexes.ensure(marquee.mongo, marquee.settings))
+        yield starting
+        await session.abort_transaction()
+    await ground.client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=life["was"])
+    await starting
+    assert await rooms.index_information() == before
+
+
+async def building(marquee):
+    """Return MongoDB's operations that build an index of the rooms."""
+    asked = {"command.createIndexes": "rooms", "opid": {"$exists": True}}
+    return (await marquee.ground.client.admin.command("currentOp", 1, **asked))["inprog"]
+
+
+async def test_an_index_may_take_longer_to_build_than_an_answer(marquee):
+    async with held_up(marquee) as starting:
+        await asyncio.wait([starting], timeout=ANSWER_SECONDS + 0.3)
+        [operation] = await building(marquee)
+        assert operation["microsecs_running"] > ANSWER_SECONDS * 1_000_000
+
+
+async def test_an_index_whose_building_was_interrupted_is_built_again(marquee):
+    async with held_up(marquee):
+        killed = []
+        while not killed:
+            killed = [
+                await marquee.ground.client.admin.command("killOp", op=operation["opid"])
+                for operation in await building(marquee)
+            ]
+        await asyncio.sleep(0.3)
