@@ -15,6 +15,7 @@ NAMELESS = """[...document.querySelectorAll('button, input, select, textarea, im
   ).map((one) => one.outerHTML)"""
 
 AGAIN = "try again in a moment"
+TAKEN = "there is an account with this address already"
 
 
 class Person:
@@ -50,6 +51,9 @@ class Person:
                 page.wait_for_timeout(1000)
                 with suppress(TimeoutError):  # it has opened meanwhile
                     press.click(timeout=1000)
+            elif TAKEN in page.locator("#door .problem").inner_text():  # that attempt came too late to be told of
+                page.get_by_role("button", name="I have an account").click()
+                page.get_by_role("button", name="Sign in").click()
             return self.link(page) == "open"
 
         self.until(entered)
