@@ -3,10 +3,11 @@
 import fcntl
 import os
 import secrets
-import socket
 import tempfile
 from functools import cache
 from pathlib import Path
+
+from deploy.data_lock import is_free
 
 # Below what Linux hands out by itself (from 32768): otherwise an outgoing connection of anybody may have taken the
 # port by the time its server comes back. And apart from the embedded stores' (20000 to 31999).
@@ -21,7 +22,7 @@ def free_port() -> int:
     """
     while True:
         port = secrets.choice(_PORTS)
-        if port not in _taken and _claim(port) and _is_free(port):
+        if port not in _taken and _claim(port) and is_free(port):
             _taken.add(port)
             return port
 
@@ -39,13 +40,3 @@ def _claim(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

@@ -46,7 +46,7 @@ class DataLock:
     def port(self, name: str) -> int:
         """Return a free loopback port for the store `name`: the one it had last time, if that is still free."""
         port = self._ports.get(name, 0)
-        while port not in _PORTS or port in self._taken or not _is_free(port):
+        while port not in _PORTS or port in self._taken or not is_free(port):
             port = secrets.choice(_PORTS)
         self._taken.add(port)
         self._ports[name] = port
@@ -118,7 +118,8 @@ def _lives(owner: dict[str, Any]) -> bool:
         return False
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on a port of the loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

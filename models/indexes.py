@@ -28,7 +28,7 @@ _AGAIN_SECONDS = 30.0  # an election takes a tenth of it
 _PAUSE_SECONDS = 0.5
 # MongoDB's codes of an operation that was ended from outside: Interrupted, InterruptedAtShutdown,
 # InterruptedDueToReplStateChange, IndexBuildAborted, IndexBuildAlreadyInProgress.
-_INTERRUPTED = {11601, 11600, 11602, 276, 277}
+_INTERRUPTED = {11601, 11600, 11602, 276, 285}
 
 
 def by(*keys: tuple[str, int | str], **options: Any) -> IndexModel:

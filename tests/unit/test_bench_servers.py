@@ -8,6 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from bench import ports, signals
+from deploy.data_lock import is_free
 
 THREADS = """
 import hashlib, threading
@@ -23,7 +24,7 @@ threading.Event().wait()
 
 @pytest.fixture
 def two_ports(monkeypatch):
-    first = next(port for port in iter(ports.free_port, None) if ports._is_free(port + 1))
+    first = next(port for port in iter(ports.free_port, None) if is_free(port + 1))
     monkeypatch.setattr(ports, "_PORTS", range(first, first + 2))
     return first, first + 1
 
