@@ -5,7 +5,6 @@ promise it carries would not hold. Validators are the second line behind the API
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +23,7 @@ from models.validators import VALIDATORS
 
 log = structlog.get_logger("marquee.indexes")
 
-_AGAIN_SECONDS = 30.0  # an election takes a tenth of it
-_PAUSE_SECONDS = 0.5
+_TRIES, _PAUSE_SECONDS = 20, 1.0  # an election takes up to 12 s where nobody has changed MongoDB's settings
 # MongoDB's codes of an operation that was ended from outside: Interrupted, InterruptedAtShutdown,
 # InterruptedDueToReplStateChange, IndexBuildAborted, IndexBuildAlreadyInProgress.
 _INTERRUPTED = {11601, 11600, 11602, 276, 285}
@@ -155,34 +153,39 @@ async def ensure(client: "AsyncIOMotorClient[Document]", settings: Settings) -> 
     """Make every collection, validator and index that is not there yet.
 
     An index of a large collection takes minutes to build, and nothing here limits that. What an election or an
-    operator's command interrupts is tried again for `_AGAIN_SECONDS`. Raises SettingsError where MongoDB does not
-    answer or refuses: then the server does not start.
+    operator's command interrupts is tried again. Raises SettingsError where MongoDB does not answer or refuses: then
+    the server does not start.
     """
     patient = connect_patiently(settings.mongodb_url or "")
     try:
-        await _ensure(client[settings.mongodb_database], patient[settings.mongodb_database])
+        listed = await client[settings.mongodb_database].list_collections()  # soon, or there is no MongoDB
+        there = {one["name"]: one["options"].get("validator", {}) async for one in listed}
+        await _ensure_all(patient[settings.mongodb_database], there)
+    except errors.ConnectionFailure as e:
+        raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
+    except errors.OperationFailure as e:
+        said = (e.details or {}).get("errmsg", "")
+        raise SettingsError(f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}.") from e
     finally:
         close(patient)
 
 
-async def _ensure(quick: Any, patient: Any) -> None:
-    until = time.monotonic() + _AGAIN_SECONDS
-    while True:
-        try:
-            there = {one["name"]: one["options"].get("validator", {}) async for one in await quick.list_collections()}
-            await asyncio.gather(*(_ensure_one(patient, name, there.get(name)) for name in INDEXES))
+async def _ensure_all(db: Any, there: dict[str, Document]) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        work = [_ensure_one(db, name, there.get(name)) for name in INDEXES]
+        failed = [e for e in await asyncio.gather(*work, return_exceptions=True) if e is not None]
+        if not failed:
             return
-        except errors.ConnectionFailure as e:
-            if time.monotonic() > until or isinstance(e, errors.ServerSelectionTimeoutError):
-                raise SettingsError("MARQUEE_MONGODB_URL names no MongoDB that answers.") from e
-            log.warning("indexes.interrupted", reason=str(e))
-        except errors.OperationFailure as e:
-            said = (e.details or {}).get("errmsg", "")
-            if time.monotonic() > until or e.code not in _INTERRUPTED:
-                message = f"MARQUEE_MONGODB_URL: MongoDB refuses to make an index or a collection: {said}."
-                raise SettingsError(message) from e
-            log.warning("indexes.interrupted", reason=said)
+        if not tries_left or not all(_is_passing(e) for e in failed):
+            raise next((e for e in failed if not _is_passing(e)), failed[0])
+        log.warning("indexes.interrupted", reason=str(failed[0]))
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, errors.OperationFailure) and error.code in _INTERRUPTED:
+        return True
+    return isinstance(error, errors.ConnectionFailure)
 
 
 async def _ensure_one(db: Any, name: str, there: Document | None) -> None:
