@@ -54,7 +54,7 @@ class Person:
             elif TAKEN in page.locator("#door .problem").inner_text():  # that attempt came too late to be told of
                 page.get_by_role("button", name="I have an account").click()
                 page.get_by_role("button", name="Sign in").click()
-            return self.link(page) == "open"
+            return self.link(page) == "open" and self.in_room(page)
 
         self.until(entered)
 
@@ -73,6 +73,10 @@ class Person:
         """Return what the page says of its connection."""
         return (page or self.page).evaluate("document.documentElement.dataset.link")
 
+    def in_room(self, page=None):
+        """Whether a room is open: what one does before that would go nowhere."""
+        return (page or self.page).locator("#title").inner_text() != ""
+
     def until(self, look, seconds=30):
         """Wait until `look` is true; Playwright's own waiting needs eval, which the page's policy forbids."""
         for _ in range(seconds * 10):
@@ -84,6 +88,17 @@ class Person:
     def until_text(self, selector, words):
         """Wait until `words` stand in the first element of `selector`."""
         self.until(lambda: words in self.page.locator(selector).first.inner_text())
+
+    def hold(self, pattern):
+        """Let the first answer to `pattern` be made, and keep it; return a list that holds what lets it go."""
+        held = []
+
+        def keep(route):
+            answer = route.fetch()
+            held.append(lambda: route.fulfill(response=answer))
+
+        self.page.route(pattern, keep, times=1)
+        return held
 
     def say(self, words):
         """Write a message."""

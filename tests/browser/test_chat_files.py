@@ -77,3 +77,48 @@ def test_a_file_that_is_refused_is_named_until_the_next_attempt(person, attach):
     attach(ana, {"more.txt": b"and what was not"}, kept=["notes.txt", "more.txt"])
     assert "attached" not in said.inner_text()
     assert ana.errors == []
+
+
+def test_what_is_begun_stays_with_its_room(person, attach):
+    ana = person("ana")
+    name = f"other-{secrets.token_hex(3)}"
+    words = ana.page.get_by_label("Message", exact=True)
+    ana.say("as it was")
+    ana.sees("as it was")
+    attach(ana, {"notes.txt": b"what was agreed"})
+    words.fill("here it is")
+
+    ana.make_room(name)
+    attached_there = ana.page.locator("#attached li").count()
+    words_there = words.input_value()
+    ana.in_list("General").get_by_role("button").click()
+    ana.until_text("#title", "General")
+    ana.tool("as it was", "Edit")
+    ana.say("as it is")
+    ana.sees("as it is")
+
+    assert (attached_there, words_there) == (0, "")
+    assert ana.page.locator("#attached li").all_inner_texts() == ["notes.txt✕"]
+    assert words.input_value() == "here it is"
+    words.press("Enter")
+    ana.sees("here it is")
+    assert links(ana, "here it is") == ["notes.txt (1 KB)"]
+    assert ana.errors == []
+
+
+def test_a_file_on_its_way_when_one_leaves_the_room_hangs_there_when_one_is_back(person, tmp_path):
+    ana = person("ana")
+    held = []
+    ana.page.route("**/api/files/upload", lambda route: held.append(route.continue_), times=1)
+    (tmp_path / "slow.txt").write_bytes(b"it took its time")
+    ana.page.get_by_label("Attach a file").last.set_input_files(tmp_path / "slow.txt")
+    ana.until(lambda: len(held) == 1)
+
+    ana.make_room(f"other-{secrets.token_hex(3)}")
+    held.pop()()
+    ana.say("elsewhere")
+    ana.sees("elsewhere")
+    ana.in_list("General").get_by_role("button").click()
+
+    ana.until(lambda: ana.page.locator("#attached li").all_inner_texts() == ["slow.txt✕"])
+    assert ana.errors == []

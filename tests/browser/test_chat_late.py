@@ -7,18 +7,6 @@ ROOMS = "**/api/rooms?*"
 MORE_THAN_ONE_CALL_ASKS = 5
 
 
-def hold(page, pattern):
-    """Let the first answer to `pattern` be made, and keep it; return a list that holds what lets it go."""
-    held = []
-
-    def keep(route):
-        answer = route.fetch()
-        held.append(lambda: route.fulfill(response=answer))
-
-    page.route(pattern, keep, times=1)
-    return held
-
-
 def test_what_is_heard_of_people_while_they_are_read_stays(person):
     ana, ben = person("ana"), person("ben")
     name = f"shop-{secrets.token_hex(3)}"
@@ -26,7 +14,7 @@ def test_what_is_heard_of_people_while_they_are_read_stays(person):
     ben.join(name)
     ana.until(lambda: ana.member(ben).count() == 1)
     ben.until(lambda: ben.member(ana).count() == 1)
-    held = hold(ben.page, MEMBERS)
+    held = ben.hold(MEMBERS)
 
     ben.page.reload()
     ben.until(lambda: len(held) == 1)
@@ -45,7 +33,7 @@ def test_what_is_heard_of_people_while_they_are_read_stays(person):
 
 def test_nothing_can_be_written_before_a_room_is_open_and_so_nothing_is_lost(person):
     ana = person("ana")
-    held = hold(ana.page, ROOMS)
+    held = ana.hold(ROOMS)
 
     ana.page.reload()
     ana.until(lambda: len(held) == 1)

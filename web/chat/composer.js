@@ -12,11 +12,10 @@ const MOST_FILES = 10;
 const MOST_CHARACTERS = 4000; // code points, as the server counts
 
 export class Composer {
-  #roomId = null;
-  #drafts = new Map(); // room id -> the words that were begun there
+  #draft = { words: "", files: [] }; // the open room's; a file is {name, file | null}, null while it is on its way
+  #drafts = new Map(); // room id -> what was begun there
   #replyTo = null;
   #editing = null;
-  #files = []; // {name, file | null}: null while it is on its way
   #sendsSoon = false; // what is written goes out when its files are there
   #saidTyping = 0;
 
@@ -36,21 +35,23 @@ export class Composer {
     this.names = new Names(this.text, told.members);
     this.text.onkeydown = (event) => this.names.key(event) || this.#key(event);
     this.text.oninput = () => this.#typing();
-    part("#reply button").onclick = () => this.#reset(true);
+    part("#reply button").onclick = () => this.#end();
     this.#takeFiles();
   }
 
   /** Go on in a room with what was begun there. */
   turnTo(roomId) {
-    if (!this.#editing) this.#drafts.set(this.#roomId, this.text.value);
-    this.#roomId = roomId;
-    this.#reset();
-    this.text.value = this.#drafts.get(roomId) ?? "";
+    this.#end();
+    this.#draft.words = this.text.value;
+    this.#draft = this.#drafts.get(roomId) ?? { words: "", files: [] };
+    this.#drafts.set(roomId, this.#draft);
+    this.text.value = this.#draft.words;
+    this.#showFiles();
   }
 
   /** Say why nobody can write here, or null; `onJoin` where joining helps. A reply or an edit is not begun any more. */
   bar(why, onJoin = null) {
-    if (why !== null && (this.#replyTo || this.#editing)) this.#reset(true);
+    if (why !== null && (this.#replyTo || this.#editing)) this.#end();
     const [words, join] = part("#barred").children;
     part("#barred").hidden = why === null;
     words.textContent = why ?? "";
@@ -60,28 +61,27 @@ export class Composer {
   }
 
   reply(message) {
-    this.#reset(true);
+    this.#end();
     this.#replyTo = message.id;
     this.#about(`Reply to ${called(message.author)}`);
   }
 
   edit(message) {
-    this.#reset(true);
+    this.#end();
+    this.#draft.words = this.text.value;
     this.#editing = message;
     this.text.value = message.content;
     this.#about("Edit message");
   }
 
-  /** Empty it; `keepWords` leaves what was written, unless it is another wording. */
-  #reset(keepWords = false) {
-    if (!keepWords || this.#editing) this.text.value = "";
+  /** Neither reply nor edit any more. The words begun before an edit are back, those begun for a reply stay. */
+  #end() {
+    if (this.#editing) this.text.value = this.#draft.words;
     this.#replyTo = null;
     this.#editing = null;
-    if (!keepWords) this.#files = [];
     this.#sendsSoon = false;
     part("#reply").hidden = true;
     this.names.close();
-    this.#showFiles();
   }
 
   #about(words) {
@@ -91,7 +91,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.key === "Escape") this.#reset(true);
+    if (event.key === "Escape") this.#end();
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#submit();
@@ -99,20 +99,27 @@ export class Composer {
 
   #submit() {
     const content = this.text.value;
-    this.#sendsSoon = this.#files.some(({ file }) => file === null);
+    const files = this.#editing ? [] : this.#draft.files;
+    this.#sendsSoon = files.some(({ file }) => file === null);
     if (this.#sendsSoon) return;
-    if (content.trim() === "" && this.#files.length === 0) return;
+    if (content.trim() === "" && files.length === 0) return;
     this.told.onProblem(null);
     const length = [...content].length;
     if (length > MOST_CHARACTERS) {
       this.told.onProblem(new Error(`A message has at most ${MOST_CHARACTERS} characters; this one has ${length}.`));
       return;
     }
-    const attachments = this.#files.map(({ file }) => file);
     if (this.#editing) this.told.onEdit(this.#editing, content);
-    else this.told.onSend({ content, replyTo: this.#replyTo, attachments });
-    this.#reset();
+    else this.#send(content, files);
+    this.#end();
     this.text.focus();
+  }
+
+  #send(content, files) {
+    this.told.onSend({ content, replyTo: this.#replyTo, attachments: files.map(({ file }) => file) });
+    this.text.value = "";
+    this.#draft.files = [];
+    this.#showFiles();
   }
 
   /** Say that one writes, every few seconds, however many messages are sent meanwhile. */
@@ -141,9 +148,10 @@ export class Composer {
     this.#attach([...files]);
   }
 
+  /** Upload files for what is begun in the open room; another room may be open when they are there. */
   async #attach(files) {
-    const room = this.#roomId;
-    const free = Math.max(0, MOST_FILES - this.#files.length);
+    const draft = this.#draft;
+    const free = Math.max(0, MOST_FILES - draft.files.length);
     const taken = files.slice(0, free).map((each) => ({ name: each.name, file: null, each }));
     const refused = [];
     const refuse = (words) => {
@@ -152,27 +160,33 @@ export class Composer {
     };
     this.told.onProblem(null);
     if (files.length > free) refuse(`A message carries at most ${MOST_FILES} files.`);
-    this.#files = [...this.#files, ...taken];
+    draft.files = [...draft.files, ...taken];
     this.#showFiles();
     for (const one of taken) {
-      if (!this.#files.includes(one)) continue;
+      if (!draft.files.includes(one)) continue;
+      let isThere = true;
       try {
         one.file = await this.told.upload(one.each);
       } catch (error) {
-        this.#files = this.#files.filter((other) => other !== one);
-        this.#sendsSoon = false;
+        isThere = false;
+        draft.files = draft.files.filter((other) => other !== one);
         refuse(`${one.name} was not attached. ${reason(error)}`);
       }
-      if (room !== this.#roomId) return;
-      this.#showFiles();
-      if (this.#sendsSoon) this.#submit();
+      if (draft === this.#draft) this.#attached(isThere);
     }
   }
 
+  #attached(isThere) {
+    this.#showFiles();
+    if (!isThere) this.#sendsSoon = false;
+    if (this.#sendsSoon) this.#submit();
+  }
+
   #showFiles() {
-    const items = this.#files.map((one) => {
+    const draft = this.#draft;
+    const items = draft.files.map((one) => {
       const remove = () => {
-        this.#files = this.#files.filter((other) => other !== one);
+        draft.files = draft.files.filter((other) => other !== one);
         this.#showFiles();
       };
       const words = one.file === null ? `${one.name} is being uploaded…` : one.name;
