@@ -25,7 +25,7 @@ from tests import described
 from tests.clients import Api, Person
 from tests.movable_clock import MovableClock
 
-pytest_plugins = ["tests.longest_first", "tests.no_skips"]
+pytest_plugins = ["tests.dead_worker", "tests.longest_first", "tests.no_skips"]
 _numbers = itertools.count(1)
 _MANY = Rate(1_000_000, 900)  # the limits stay on, and out of the way of tests that are not about them
 
