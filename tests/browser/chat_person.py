@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from playwright.sync_api import BrowserContext, Locator, TimeoutError
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from tests.browser.operator_client import PASSWORD
 
@@ -21,10 +21,9 @@ TAKEN = "there is an account with this address already"
 class Person:
     """Somebody at `{url}/chat`, by name; `errors` gathers what went wrong in the page."""
 
-    def __init__(self, context: BrowserContext, url: str, name: str):
-        self.context = context
+    def __init__(self, page: Page, url: str, name: str):
+        self.page = page
         self.url = url
-        self.page = context.pages[0]
         self.name = name
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

@@ -23,6 +23,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+SIZE = {"width": 1280, "height": 720}
 RED, GREEN, BLUE, YELLOW = (208, 32, 32), (24, 150, 60), (30, 60, 200), (230, 200, 20)
 
 
@@ -32,6 +33,27 @@ def playwright():
         pytest.skip("there is no Chromium here: `make test` as root installs it")
     with sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Return a function that gives a page of somebody new: with one Chromium for all of them, and nothing shared."""
+    contexts = []
+
+    def open_page():
+        contexts.append(chromium.new_context(viewport=SIZE))
+        return contexts[-1].new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
@@ -44,7 +66,7 @@ def browser(playwright, tmp_path):
             tmp_path / profile,
             executable_path=CHROMIUM,
             args=[*ARGUMENTS, *more],
-            viewport={"width": 1280, "height": 720},
+            viewport=SIZE,
         )
         opened.append(context)
         return context
@@ -63,12 +85,11 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def person(server, browser):
-    """Return a function that opens a browser with somebody new at the chat."""
+def person(server, visit):
+    """Return a function that gives somebody new at the chat."""
 
     def open_chat(name):
-        mark = f"{name}{secrets.token_hex(3)}"
-        return Person(browser(profile=mark), server.url, mark).register()
+        return Person(visit(), server.url, f"{name}{secrets.token_hex(3)}").register()
 
     return open_chat
 

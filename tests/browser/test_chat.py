@@ -43,12 +43,12 @@ def line(servers):
 
 
 @pytest.fixture
-def two(servers, line, browser):
+def two(servers, line, visit):
     """Return two people, each on a process of their own."""
     mark = secrets.token_hex(3)
     return [
-        Person(browser(profile="ana"), servers[0].url, f"ana{mark}").register(),
-        Person(browser(profile="ben"), line.url, f"ben{mark}").register(),
+        Person(visit(), servers[0].url, f"ana{mark}").register(),
+        Person(visit(), line.url, f"ben{mark}").register(),
     ]
 
 

@@ -11,9 +11,9 @@ COLOR = "(node) => getComputedStyle(node).color"
 
 
 @pytest.fixture
-def door(server, browser):
+def door(server, visit):
     """Return the chat's page with the form for a new account."""
-    page = browser().pages[0]
+    page = visit()
     page.goto(f"{server.url}/chat")
     page.get_by_role("button", name="I have no account yet").click()
     return page
@@ -66,8 +66,8 @@ def test_which_of_address_and_name_is_taken_is_said(server, door):
     assert by_name == ["Username: somebody has this name already."]
 
 
-def test_what_is_typed_does_not_look_like_what_is_only_proposed(server, browser):
-    page = browser().pages[0]
+def test_what_is_typed_does_not_look_like_what_is_only_proposed(server, visit):
+    page = visit()
     page.emulate_media(color_scheme="light")
     for path in ("/chat", "/reset"):
         page.goto(server.url + path)

@@ -107,11 +107,11 @@ def test_an_owner_runs_a_room_and_who_is_muted_sees_for_how_long(person):
     assert ana.errors == ben.errors == []
 
 
-def test_search_pins_answers_and_threads_lead_to_a_message_far_above(server, browser):
+def test_search_pins_answers_and_threads_lead_to_a_message_far_above(server, visit):
     operator = Operator(server.url)
     room = operator.call("POST", "/api/rooms", {"type": "public", "name": f"far-{secrets.token_hex(3)}"})
     write(operator, room["id"], "the needle in it", *(f"straw {n:03d}" for n in range(1, MANY)))
-    ana = Person(browser(), server.url, "").enter(operator)
+    ana = Person(visit(), server.url, "").enter(operator)
     ana.in_list(room["name"]).get_by_role("button").click()
     ana.sees(f"straw {MANY - 1}")
 
@@ -243,7 +243,7 @@ def test_a_session_outlives_an_absence_and_ends_in_all_tabs_at_once(person, serv
     ana.page.unroute("**/api/**")
     ana.until(lambda: ana.link() == "open")  # by itself
 
-    other = ana.context.new_page()
+    other = ana.page.context.new_page()
     other.goto(f"{server.url}/chat")
     ana.until(lambda: ana.link(other) == "open")
     ana.page.get_by_label("Message", exact=True).fill("half a thou")
@@ -258,7 +258,7 @@ def test_a_session_outlives_an_absence_and_ends_in_all_tabs_at_once(person, serv
     refresh = "fetch('/api/auth/refresh', {method: 'POST'}).then((answer) => answer.json())"
     token = ana.page.evaluate(refresh)["accessToken"]
     headers = {"Authorization": f"Bearer {token}"}
-    assert ana.context.request.post(f"{server.url}/api/auth/logout-all", headers=headers).ok
+    assert ana.page.context.request.post(f"{server.url}/api/auth/logout-all", headers=headers).ok
     ana.until_text("#notice", "Your session has ended")
     ana.sign_in()
     ana.say("half a thought")

@@ -24,15 +24,15 @@ def first(server):
 
 
 @pytest.fixture
-def ana(server, browser, first):
+def ana(server, visit, first):
     """Return the server's admin at the chat."""
-    return Person(browser(profile="ana"), server.url, "ana").enter(first)
+    return Person(visit(), server.url, "ana").enter(first)
 
 
 @pytest.fixture
-def ben(browser, line, first):
+def ben(visit, line, first):
     """Return somebody else at the chat, whose line may be cut."""
-    return Person(browser(profile="ben"), line.url, f"ben{secrets.token_hex(3)}").register()
+    return Person(visit(), line.url, f"ben{secrets.token_hex(3)}").register()
 
 
 def test_an_admin_has_an_owners_tools_in_general_and_others_no_empty_dialog(ana, ben):

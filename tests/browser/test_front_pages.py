@@ -14,8 +14,8 @@ def until(page, look):
     raise AssertionError(page.locator("body").inner_text())
 
 
-def test_the_first_page_leads_to_how_a_screen_is_added(server, browser):
-    page = browser().pages[0]
+def test_the_first_page_leads_to_how_a_screen_is_added(server, visit):
+    page = visit()
     page.goto(server.url)
     link = page.get_by_role("link", name="POST /api/screens/pair")
     target = re.fullmatch(r"/docs(#\w+)", link.get_attribute("href"))[1]
@@ -27,8 +27,8 @@ def test_the_first_page_leads_to_how_a_screen_is_added(server, browser):
     until(page, lambda: "Needs screens:write in the workspace." in page.locator(target).inner_text())  # it is open
 
 
-def test_a_link_within_the_docs_opens_what_it_names_and_no_name_is_cut(server, browser):
-    page = browser().pages[0]
+def test_a_link_within_the_docs_opens_what_it_names_and_no_name_is_cut(server, visit):
+    page = visit()
     page.set_viewport_size({"width": 760, "height": 900})
     failed = []
     page.on("response", lambda answer: answer.status >= 400 and failed.append(answer.url))
@@ -45,8 +45,8 @@ def test_a_link_within_the_docs_opens_what_it_names_and_no_name_is_cut(server, b
     until(page, lambda: page.url == f"{server.url}/")
 
 
-def test_the_page_for_a_lost_password_leads_on(server, browser):
-    page = browser().pages[0]
+def test_the_page_for_a_lost_password_leads_on(server, visit):
+    page = visit()
     page.goto(f"{server.url}/reset")
 
     page.get_by_role("link", name="Sign in").click()
@@ -57,9 +57,9 @@ def test_the_page_for_a_lost_password_leads_on(server, browser):
     until(page, lambda: page.url == f"{server.url}/")
 
 
-def test_who_lost_their_password_is_told_that_there_may_be_no_mail_whoever_they_are(server, browser):
+def test_who_lost_their_password_is_told_that_there_may_be_no_mail_whoever_they_are(server, visit):
     known = f"{Operator(server.url).name}@example.org"
-    page = browser().pages[0]
+    page = visit()
     said = []
     for address in (known, "nobody@example.org"):
         page.goto(f"{server.url}/reset")

@@ -37,9 +37,9 @@ def peer():
 
 
 @pytest.fixture
-def client(peer, browser):
+def client(peer, visit):
     """Return a function that starts the client and gives `told()` and `run(script)`."""
-    page = browser().pages[0]
+    page = visit()
     page.goto(peer.url)
 
     class Client:
