@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-import secrets
+import random
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -19,12 +19,13 @@ def free_port() -> int:
     """Return a port of the loopback on which nobody listens now, and that nobody else here is given.
 
     It is this process's until it ends: seconds may pass before its server listens, and others look for ports too.
+    Raises RuntimeError when there is none.
     """
-    while True:
-        port = secrets.choice(_PORTS)
+    for port in random.sample(_PORTS, len(_PORTS)):
         if port not in _taken and _claim(port) and is_free(port):
             _taken.add(port)
             return port
+    raise RuntimeError(f"none of the ports from {_PORTS[0]} to {_PORTS[-1]} is free")
 
 
 @cache

@@ -1,5 +1,7 @@
 """What the attacks and the verifier rest on: ports that are nobody else's, and signals that have had their effect."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,6 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 from bench import ports, signals
-from deploy.data_lock import is_free
 
 THREADS = """
 import hashlib, threading
@@ -23,23 +24,35 @@ threading.Event().wait()
 
 
 @pytest.fixture
-def two_ports(monkeypatch):
-    first = next(port for port in iter(ports.free_port, None) if is_free(port + 1))
-    monkeypatch.setattr(ports, "_PORTS", range(first, first + 2))
-    return first, first + 1
+def two_ports(monkeypatch, tmp_path):
+    """Return the only two ports there are, the first of which is given; other tests hear nothing of that."""
+    first, second = ports.free_port(), ports.free_port()
+    claims = os.open(tmp_path / "claims", os.O_RDWR | os.O_CREAT)
+    for name, value in {"_PORTS": [first, second], "_taken": {first}, "_claims": lambda: claims}.items():
+        monkeypatch.setattr(ports, name, value)
+    fcntl.lockf(claims, fcntl.LOCK_EX, 1, first)
+    yield first, second
+    os.close(claims)
 
 
-def test_a_port_that_was_given_to_one_process_is_given_to_no_other(two_ports):
-    mine, other = two_ports
-    look = f"from bench import ports; ports._PORTS = range({mine}, {other + 1}); print(ports.free_port())"
+def test_a_port_that_was_given_to_one_process_is_given_to_no_other(two_ports, tmp_path):
+    look = f"""
+import os
+from bench import ports
+claims = os.open({str(tmp_path / "claims")!r}, os.O_RDWR)
+ports._PORTS, ports._claims = {two_ports}, lambda: claims
+print(ports.free_port())
+"""
 
     given = {subprocess.check_output([sys.executable, "-c", look], timeout=30) for _ in range(8)}
 
-    assert given == {f"{other}\n".encode()}, "each of the eight had ended, and so left it to the next"
+    assert given == {f"{two_ports[1]}\n".encode()}, "each of the eight had ended, and so left it to the next"
 
 
 def test_a_port_is_given_once_in_a_process(two_ports):
     assert ports.free_port() == two_ports[1]
+    with pytest.raises(RuntimeError, match="is free"):
+        ports.free_port()
 
 
 @pytest.fixture
