@@ -5,23 +5,19 @@ import urllib.request
 
 import pytest
 
-from models.storage.cloudinary import Account
 from tests import samples
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import form
 
-SECONDS, SLOW = 1.5, 3.0  # that a call may take, and that a slow one takes
-
 
 @pytest.fixture
 def standin():
-    with Cloudinary(slow_seconds=SLOW) as running:
+    with Cloudinary() as running:
         yield running
 
 
 @pytest.fixture
-def marquee(servers, standin, monkeypatch):
-    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": SECONDS})
+def marquee(servers, standin):
     return servers(storage="cloudinary", cloudinary_url=standin.url)
 
 

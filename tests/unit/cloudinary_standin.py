@@ -40,7 +40,10 @@ class Asset:
 
 @dataclass
 class Cloudinary:
-    """Use as a context manager. `assets` maps (resource type, public id) to what lies there."""
+    """Use as a context manager. `assets` maps (resource type, public id) to what lies there.
+
+    `serving` counts the requests that are not done yet, those too for which nobody waits any more.
+    """
 
     assets: dict = field(default_factory=dict)
     chunks: dict = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Cloudinary:
     requests: list = field(default_factory=list)
     most: int = 1 << 40
     slow_seconds: float = 2.0
+    serving: int = 0
 
     def __enter__(self):
         ready = threading.Event()
@@ -112,6 +116,13 @@ class Base(RequestHandler):
 
     async def serve(self, work):
         """Answer with what `work` returns, or with the mishap that is due."""
+        self.standin.serving += 1
+        try:
+            await self._serve(work)
+        finally:
+            self.standin.serving -= 1
+
+    async def _serve(self, work):
         self.standin.requests.append((self.action, self.request.method, dict(self.request.headers)))
         how = self.standin.mishap(self.action)
         if how == "slow":

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
 import pytest
+from urllib3 import Timeout
 
 from core.errors import NotFound, StorageFull, TooLarge, Unavailable
 from models.storage.cloudinary import Account, CloudinaryStorage
@@ -28,9 +29,15 @@ def standin():
 
 @pytest.fixture
 def account(standin):
-    made = Account(standin.url, seconds=SECONDS)
+    made = Account(standin.url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def hurried(account):
+    """Let no call take longer than SECONDS: where one is slow on purpose, for others may be so by themselves."""
+    account.timeout = Timeout(SECONDS)
 
 
 @pytest.fixture
@@ -153,6 +160,7 @@ def test_what_goes_wrong_there_has_a_name_here(standin, storage, png, how, probl
     assert standin.names() == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_slow_answer_is_not_waited_for(standin, storage, png):
     standin.fail("upload", "slow")
 
@@ -189,6 +197,7 @@ def test_a_wrong_secret_is_unavailable_and_not_told(standin, png):
     assert "Signature" not in str(refused.value.body())
 
 
+@pytest.mark.usefixtures("hurried")
 def test_the_loop_runs_on_while_the_storage_is_slow(standin, storage, png):
     standin.fail("upload", "slow")
     ticks = 0
@@ -241,7 +250,7 @@ def test_an_old_ticket_is_refused(storage, png):
     assert refused.value.code == 400
 
 
-def test_nothing_uploaded_too_much_and_a_broken_storage_are_told_apart(standin, storage, png, tmp_path):
+def test_nothing_uploaded_too_much_and_a_broken_storage_are_told_apart(standin, account, storage, png, tmp_path):
     now = datetime.now(UTC)
 
     def fetch(most=10_000_000):
@@ -252,8 +261,11 @@ def test_nothing_uploaded_too_much_and_a_broken_storage_are_told_apart(standin, 
     post(*storage.direct.ticket(TICKET, "image/png", now), png[0].read_bytes())
     with pytest.raises(TooLarge):
         fetch(most=100)
+    usual = account.timeout
     for action, how in (("resource", "error"), ("download", "error"), ("download", "cut"), ("download", "slow")):
         standin.fail(action, how)
+        account.timeout = Timeout(SECONDS) if how == "slow" else usual
         with pytest.raises(Unavailable):
             fetch()
+    account.timeout = usual
     fetch()
