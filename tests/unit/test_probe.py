@@ -315,12 +315,16 @@ def test_a_worker_that_takes_too_long_is_ended_and_none_is_left(probe):
     assert workers() == []
 
 
-def test_a_caller_that_goes_away_takes_its_worker_along(tmp_path):
-    source = tmp_path / "source"
-    source.write_bytes(samples.image_bytes("PNG", width=9000, height=9000))
+@pytest.fixture
+def endless(tmp_path):
+    """A source that nobody writes: who works on it is at it until it is ended."""
+    os.mkfifo(tmp_path / "source")
+    return tmp_path / "source"
 
+
+def test_a_caller_that_goes_away_takes_its_worker_along(tmp_path, endless):
     async def job():
-        task = asyncio.create_task(Prober().probe(source, tmp_path))
+        task = asyncio.create_task(Prober().probe(endless, tmp_path))
         while not workers():
             await asyncio.sleep(0.01)
         task.cancel()
@@ -331,12 +335,9 @@ def test_a_caller_that_goes_away_takes_its_worker_along(tmp_path):
     assert workers() == []
 
 
-def test_a_worker_that_is_killed_refuses_the_file(tmp_path):
-    source = tmp_path / "source"
-    source.write_bytes(samples.image_bytes("PNG", width=9000, height=9000))
-
+def test_a_worker_that_is_killed_refuses_the_file(tmp_path, endless):
     async def job():
-        task = asyncio.create_task(Prober().probe(source, tmp_path))
+        task = asyncio.create_task(Prober().probe(endless, tmp_path))
         while not (alive := workers()):
             await asyncio.sleep(0.01)
         alive[0].kill()
@@ -379,18 +380,17 @@ def test_two_work_at_once_and_the_third_waits(tmp_path, monkeypatch):
     assert most == 2
 
 
-def test_the_worker_gets_no_secrets(tmp_path, monkeypatch):
+def test_the_worker_gets_no_secrets(tmp_path, endless, monkeypatch):
     monkeypatch.setenv("MARQUEE_SECRET_KEY", "do not tell")
-    source = tmp_path / "source"
-    source.write_bytes(samples.image_bytes("PNG", width=5000, height=5000))
     seen = {}
 
     async def job():
-        task = asyncio.create_task(Prober().probe(source, tmp_path))
+        task = asyncio.create_task(Prober().probe(endless, tmp_path))
         while not (alive := workers()):
             await asyncio.sleep(0.005)
         seen.update(alive[0].environ())
-        await task
+        task.cancel()
+        await asyncio.wait([task])
 
     asyncio.run(job())
     assert "MARQUEE_SECRET_KEY" not in seen
