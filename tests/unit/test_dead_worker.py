@@ -35,7 +35,7 @@ def test_a_worker_that_dies_takes_one_test_with_it(workers, files, tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
     )
 
     counted = dict(reversed(pair.split()) for pair in re.findall(r"\d+ (?:failed|passed)", run.stdout))

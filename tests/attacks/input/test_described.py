@@ -83,7 +83,7 @@ class Attack:
         once()
 
     def _ask(self, case, headers):
-        return case.call(base_url=self._api.base, session=self._session, headers=headers)
+        return case.call(base_url=self._api.base, session=self._session, headers=headers, timeout=50)
 
     def _wait(self, function, *arguments):
         return self._io_loop.run_sync(lambda: function(*arguments))
