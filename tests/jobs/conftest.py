@@ -1,12 +1,14 @@
 import pytest
 
+from core import breaker
 from core.breaker import connect
 from core.metrics import Metrics
+from jobs import leader as rules
 from jobs.leader import Leader
 from tests import promptness
 from tests.realtime.redis_process import RedisProcess
 
-LEASE = 2.0
+LEASE = 4.0  # seconds
 
 
 @pytest.fixture
@@ -24,6 +26,13 @@ def own_redis(tmp_path):
 
 
 @pytest.fixture
+def patient(monkeypatch):
+    """Let a Redis of this test's own answer late too, where it is killed, which shows at once, or thawed soon."""
+    monkeypatch.setattr(breaker, "SOCKET_SECONDS", 30.0)
+    monkeypatch.setattr(rules, "ASK_SECONDS", 30.0)
+
+
+@pytest.fixture
 def follower(marquee, servers):
     """A second process, which starts while `marquee` leads."""
     return servers()
@@ -31,7 +40,7 @@ def follower(marquee, servers):
 
 @pytest.fixture
 def leaders(io_loop, settings, clock):
-    """Make claims to lead, as that many processes would: with locks that last 2 s and are renewed every 0.1 s.
+    """Make claims to lead, as that many processes would: with locks that last LEASE and are renewed every 0.1 s.
 
     None of them comes to itself too late for its lock because the machine was busy.
     """

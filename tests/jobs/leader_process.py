@@ -1,5 +1,7 @@
 """A process that claims to lead, for tests that kill and freeze it: says every 20 ms whether it leads.
 
+Redis is there all the while, and may take its time: who gives it up goes on alone.
+
 python -m tests.jobs.leader_process <redis url> <prefix> <lease seconds> <renewal seconds>
 """
 
@@ -7,11 +9,14 @@ import asyncio
 import sys
 import time
 
-from core import logs
+from core import breaker, logs
 from core.breaker import connect
 from core.clock import Clock
 from core.metrics import Metrics
+from jobs import leader as rules
 from jobs.leader import Leader
+
+breaker.SOCKET_SECONDS = rules.ASK_SECONDS = 30.0
 
 
 async def run(url, prefix, lease, renewal):

@@ -1,7 +1,11 @@
 """What is done for rooms by nobody's request."""
 
+import pytest
+
 from models import room_sweep
 from tests.api.rooms import history, join, make_room, say
+
+pytestmark = pytest.mark.usefixtures("jobs_by_hand")  # a turn that began before is joined, and knows nothing of later
 
 
 async def test_a_deleted_room_is_swept_away_with_all_that_was_in_it(api, admin, ana, marquee, clock, monkeypatch):

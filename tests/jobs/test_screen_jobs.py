@@ -72,9 +72,8 @@ async def test_heartbeats_reach_mongodb_once_a_minute(api, editor, workspace, ma
     assert (await screens.get({"_id": made["id"]}))["lastSeenAt"] - first >= timedelta(seconds=20)
 
 
-async def test_a_revision_that_a_dead_process_left_behind_is_brought_up_to_date(
-    marquee, editor, workspace, heard, eventually
-):
+@pytest.mark.usefixtures("jobs_by_hand")
+async def test_a_revision_that_a_dead_process_left_behind_is_brought_up_to_date(marquee, editor, workspace, heard):
     stock = Stock(marquee, workspace)
     lobby = await stock.screen()
     stale = (await stock.stored(lobby))["revision"]
