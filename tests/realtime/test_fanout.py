@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from realtime.frames import PING
 from realtime.outbox import DROP_FROM, MOST_WAITING
 from realtime.rules import Rules
 from tests.promptness import eventually, within
@@ -14,6 +15,14 @@ from tests.promptness import eventually, within
 async def numbers(wire, count):
     """Return the numbers of the next `count` events."""
     return [(await wire.read())["data"]["number"] for _ in range(count)]
+
+
+async def queued(hall, workspace, number, **more):
+    """Publish an event and wait until it has come round: what waits for a slow client has grown by this one alone."""
+    before = hall.counted("deliveries")
+    await hall.publish(workspace, number, **more)
+    while hall.counted("deliveries") == before:
+        await asyncio.sleep(0)
 
 
 async def test_every_connection_hears_every_event_once_and_in_order(hall, owner, workspace):
@@ -56,7 +65,7 @@ async def test_a_client_that_stops_reading_gets_4408_and_delays_nobody(hall, own
     most, number = 0, 0
 
     while stuck.code is None:
-        with within(1):
+        with within(5):  # Redis may have no turn for a while
             await hall.publish(workspace, number, padding=20_000)
             assert [await numbers(wire, 1) for wire in quick] == [[number]] * 5
         most = max(most, stuck.waiting)
@@ -77,9 +86,8 @@ async def test_a_slow_client_that_reads_again_in_time_misses_nothing(hall, owner
     stuck = next(iter(hall.node.hub))
     number = 0
     while stuck.waiting < DROP_FROM // 2:
-        await hall.publish(workspace, number, padding=3_000)
+        await queued(hall, workspace, number, padding=3_000)
         number += 1
-        await asyncio.sleep(0.001)
     for _ in range(20):
         await hall.publish(workspace, number)
         number += 1
@@ -97,9 +105,8 @@ async def test_ephemeral_events_are_dropped_from_half_and_others_are_not(hall, o
     stuck = next(iter(hall.node.hub))
     number = 0
     while stuck.waiting < DROP_FROM - 4_000:
-        await hall.publish(workspace, number, padding=3_000)
+        await queued(hall, workspace, number, padding=3_000)
         number += 1
-        await asyncio.sleep(0.001)
     for _ in range(50):
         await hall.publish(workspace, -1, padding=3_000, ephemeral=True)
     await hall.publish(workspace, number)
@@ -175,7 +182,7 @@ async def test_what_is_pushed_in_one_turn_leaves_in_one_piece(hall, owner, works
     joined = await wire.reader.read(1000)
 
     assert waiting == 40
-    assert joined == b"\x81\x02{}" * 10
+    assert joined.replace(PING, b"") == b"\x81\x02{}" * 10  # a heartbeat may come at any moment
 
 
 async def test_a_closed_connection_takes_nothing(hall, owner, workspace):
