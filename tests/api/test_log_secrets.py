@@ -1,9 +1,12 @@
 """The log of a real server process: it names requests and keeps secrets, in both formats, at its most talkative."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,20 @@ def process(request, settings, tmp_path):
     running.terminate()
     running.communicate(timeout=60)
     told.close()
+
+
+class Repeating(Api):
+    """Asks again where the machine was too busy for an answer in time: a password takes a quarter second of a core."""
+
+    async def ask(self, method, path, body=None, as_=None, headers=None, raw=None, **options):
+        """Send a request, and again while it is answered 503, for a minute; what is posted is done once, by its key."""
+        sent = {**(headers or {}), **({"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {})}
+        until = time.monotonic() + 60
+        while True:
+            reply = await super().ask(method, path, body, as_, sent, raw, **options)
+            if reply.status != 503 or time.monotonic() > until:
+                return reply
+            await asyncio.sleep(0.5)
 
 
 async def live_through(api, api_secrets):
@@ -97,7 +114,7 @@ def jobs_done(written):
 
 async def test_no_secret_stands_in_the_log_and_each_request_does(process):
     log_format, port, log = process
-    api, secrets = Api(port), {"secret key": SECRET_KEY, "pepper": PEPPER}
+    api, secrets = Repeating(port), {"secret key": SECRET_KEY, "pepper": PEPPER}
     await live_through(api, secrets)
     api.close()
     await eventually(lambda: "mine-1" in log() and (log_format != "json" or jobs_done(log()) > {"watch_revocations"}))
