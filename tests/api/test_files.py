@@ -290,6 +290,7 @@ async def test_equal_content_of_two_people_is_there_until_both_have_let_it_go(ap
 # --- avatars --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("after_a_mark")
 async def test_an_avatar_is_seen_by_everybody_wherever_its_owner_is(api, ana, ben, keep):
     file = await keep(ana, samples.image_bytes(), "me.jpg")
 

@@ -8,7 +8,7 @@ from tests.api.rooms import history, make_room, say
 from tests.api.stock import told
 from tests.uploads import upload
 
-pytestmark = pytest.mark.usefixtures("jobs_by_hand")
+pytestmark = pytest.mark.usefixtures("jobs_by_hand", "after_a_mark")
 
 
 @pytest.fixture
