@@ -271,6 +271,7 @@ async def test_a_try_whose_answer_was_lost_is_found_again(api, editor, marquee, 
 # --- new hardware ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("jobs_by_hand")  # the flush writes what it has read before, the old hardware's too
 async def test_new_hardware_takes_over_a_screen_and_the_old_credential_ends(api, editor, workspace, heard):
     old, made = await pair(api, editor, workspace, name="Window", tags=["a"])
     await old.beat(nowPlaying={"itemId": "i", "mediaId": "m", "startedAt": "2026-01-01T00:00:00Z"})
@@ -357,6 +358,7 @@ async def test_asking_for_a_code_counts_and_polling_does_not(api):
 # --- upkeep ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("jobs_by_hand")
 async def test_old_pairings_are_swept(api, marquee, editor, workspace):
     await pair(api, editor, workspace)
     await Display(api).show_code()

@@ -204,6 +204,7 @@ async def test_after_an_emptied_redis_the_silent_are_found_one_lease_later(
     api, editor, marquee, workspace, passing, look
 ):
     display, made = await pair(api, editor, workspace)
+    passing.stand_still()
     passing.pass_(300)
     await display.beat()
     await marquee.stores.beats.flush(marquee.clock.now())
@@ -299,4 +300,4 @@ async def test_the_flush_writes_what_has_beaten_since(api, editor, marquee, work
     await first.beat()
     assert await flush(marquee.clock.now()) == 1
     stored = await marquee.ground.collection("screens").get({"_id": one["id"]})
-    assert (marquee.clock.now() - stored["lastSeenAt"]).total_seconds() < 5
+    assert (marquee.clock.now() - stored["lastSeenAt"]).total_seconds() < 60
