@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from models.storage.cloudinary import Account
 from tests import samples
 from tests.unit.cloudinary_standin import Cloudinary
 from tests.uploads import upload
@@ -19,13 +18,12 @@ NOTE = b"Milk, bread, and a ladder.\n"
 
 @pytest.fixture
 def standin():
-    with Cloudinary(slow_seconds=3) as running:
+    with Cloudinary() as running:
         yield running
 
 
 @pytest.fixture
-def marquee(servers, standin, monkeypatch):
-    monkeypatch.setattr(Account.__init__, "__kwdefaults__", {"seconds": 1.5})
+def marquee(servers, standin):
     return servers(storage="cloudinary", cloudinary_url=standin.url)
 
 
