@@ -4,7 +4,21 @@ import asyncio
 import threading
 from contextlib import suppress
 
+from models import room_commits
+from tests.promptness import PATIENCE
+
 COMMIT = b"commitTransaction"
+
+
+async def transactions_over(marquee):
+    """Wait until no thread of the room log has a transaction under way; call it while the proxy still loses commits.
+
+    One that nobody waits for any more goes on to its end by itself: its last try may come through to MongoDB after
+    the answer that it is unavailable. All threads can meet only when none of them has anything else to do.
+    """
+    meeting, loop = threading.Barrier(room_commits._THREADS), asyncio.get_running_loop()
+    pool = marquee.stores.room_log._commits._pool
+    await asyncio.gather(*(loop.run_in_executor(pool, meeting.wait, PATIENCE) for _ in range(meeting.parties)))
 
 
 class CommitProxy:

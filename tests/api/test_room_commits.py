@@ -15,6 +15,7 @@ from models.message_changes import Author, React, Send
 from models.room_batch import Batch
 from models.room_changes import DeleteRoom, EditRoom
 from models.room_turns import Turn
+from tests.api.commit_proxy import transactions_over
 from tests.api.rooms import contents, history, join, make_room, say
 from tests.uploads import upload
 
@@ -355,6 +356,7 @@ async def test_an_unknown_commit_is_unknown_to_all_of_its_rooms(behind, proxy, a
     answers = await settled(*named, *nameless)
     assert [type(answer) for answer in answers] == [Unavailable] * 2 * ROOMS
     assert time.monotonic() - asked < 30
+    await transactions_over(behind)
     proxy.lose(None, 0)
 
     async def again(room):

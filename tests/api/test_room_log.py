@@ -12,6 +12,7 @@ from core.permissions import Actor
 from core.settings import Rate
 from models.message_changes import Author, Send
 from models.room_changes import DeleteRoom, EditRoom, Join
+from tests.api.commit_proxy import transactions_over
 from tests.api.rooms import contents, history, make_room, say
 from tests.api.stock import told
 from tests.clients import Api
@@ -257,6 +258,7 @@ async def test_an_unknown_commit_is_unavailable_and_a_retry_is_safe(api, behind,
     assert [type(answer) for answer in answers] == [Unavailable] * 4
     assert len({id(answer) for answer in answers}) == 4
     assert told(heard, "message.created") == []
+    await transactions_over(behind)
     proxy.lose(None, 0)
     async with asyncio.timeout(PATIENCE):  # what was begun and never committed holds the room until MongoDB ends it
         while True:
