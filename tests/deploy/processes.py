@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -24,6 +26,18 @@ def run(environ, *words, told=""):
     return done.returncode, done.stdout + done.stderr
 
 
+def check(environ):
+    """Run the command `check`; return its exit status and what it said.
+
+    It asks each store once, with little patience: where the machine gave one no turn, it is run again.
+    """
+    until = time.monotonic() + 60
+    while True:
+        status, said = run(environ, "check")
+        if not said.endswith(": away\n") or time.monotonic() > until:
+            return status, said
+
+
 class Server:
     """One process of the server on a data directory, from its first line on standard output on."""
 
@@ -36,6 +50,15 @@ class Server:
         assert line.startswith("Marquee is on http"), line
         self.url = line.split()[-1]
         self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def listens(self):
+        """Tell whether it takes connections."""
+        address = urlsplit(self.url)
+        try:
+            socket.create_connection((address.hostname, address.port), timeout=30).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def run(self, *words, told=""):
         """Run a command beside this server, on its settings; return its exit status and what it said."""

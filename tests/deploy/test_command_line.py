@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from bench.ports import free_port
 from tests.deploy.processes import COMMAND, ROOT, run
 
 PASSWORD = "a long enough sentence\n"
@@ -23,12 +24,6 @@ def environ(store_urls, settings, tmp_path):
         "MARQUEE_REDIS_PREFIX": settings.redis_prefix,
         "MARQUEE_PORT": "0",
     }
-
-
-def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def refused(environ, *words, told=""):
@@ -68,7 +63,7 @@ def test_a_file_called_env_is_read_and_the_environment_wins(environ, tmp_path):
     (tmp_path / ".env").write_text("MARQUEE_PORT=from-the-file\nMARQUEE_LOG_LEVEL=wrong\n")
 
     def start(settings):
-        command = [COMMAND[0], str(ROOT / "server.py"), "check"]
+        command = [COMMAND[0], str(ROOT / "server.py"), "restored"]
         done = subprocess.run(
             command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=60, check=False
         )
@@ -80,13 +75,13 @@ def test_a_file_called_env_is_read_and_the_environment_wins(environ, tmp_path):
 
 @pytest.mark.parametrize("words", [(), ("check",), ("create-admin", "ann@example.com", "ann")])
 def test_a_mongodb_that_does_not_answer_is_named(environ, words):
-    away = f"mongodb://127.0.0.1:{closed_port()}/?replicaSet=rs"
+    away = f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs"
 
     assert "MARQUEE_MONGODB_URL" in refused({**environ, "MARQUEE_MONGODB_URL": away}, *words, told=PASSWORD)
 
 
 def test_check_says_when_redis_does_not_answer(environ):
-    away = f"redis://127.0.0.1:{closed_port()}"
+    away = f"redis://127.0.0.1:{free_port()}"
 
     assert "redis: away" in refused({**environ, "MARQUEE_REDIS_URL": away}, "check")
 

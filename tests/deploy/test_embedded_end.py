@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import redis
 
 from deploy.embedded import EmbeddedStores, running_stores
+from tests.promptness import PATIENCE
 
 
 @pytest.mark.parametrize("words", [(), ("volatile",)])
@@ -95,17 +97,25 @@ def test_a_store_that_is_killed_comes_back_where_it_was(owners, tmp_path):
         assert client.test.things.count_documents({}) == 2
 
 
-def test_a_start_that_is_cancelled_leaves_nothing(tmp_path):
+def test_a_start_that_is_cancelled_leaves_nothing(tmp_path, monkeypatch):
     before = set(psutil.Process().children(recursive=True))
+    launched, cancelled, launch = threading.Event(), threading.Event(), EmbeddedStores._launch
+
+    def launch_and_wait(*given):
+        launch(*given)
+        launched.set()
+        cancelled.wait(PATIENCE)
 
     async def run():
         stores = EmbeddedStores(tmp_path, volatile=True)
         start = asyncio.create_task(stores.start())
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(launched.wait, PATIENCE)
         start.cancel()
         with pytest.raises(asyncio.CancelledError):
             await start
+        cancelled.set()
 
+    monkeypatch.setattr(EmbeddedStores, "_launch", launch_and_wait)
     asyncio.run(run())  # returns when the thread that was starting them has ended
 
     assert running_stores(tmp_path) is None

@@ -1,6 +1,5 @@
 """`python server.py` with stores of its own: how soon it answers, what it keeps, what it leaves behind."""
 
-import json
 import os
 import re
 import signal
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from deploy.embedded import running_stores
-from tests.deploy.processes import COMMAND, ROOT, Server, run
+from tests.deploy.processes import COMMAND, ROOT, Server, check, run
 from tests.promptness import PATIENCE, within
 
 ALICE = {"email": "alice@example.com", "username": "alice", "password": "a long enough sentence"}
@@ -83,8 +82,19 @@ def test_an_account_outlives_the_end_of_the_server_and_no_process_does(serve, tm
     assert (again[0], again[1]["user"]["role"]) == (200, "admin")
 
 
-def test_a_start_is_interrupted_without_a_traceback(tmp_path):
-    environ = {**os.environ, "MARQUEE_DATA_DIR": str(tmp_path / "data"), "MARQUEE_PORT": "0"}
+@pytest.fixture
+def slow_programs(tmp_path):
+    """A PATH whose mongod is long in coming up: a server is still starting then, however late we are."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "mongod").write_text("#!/bin/sh\nexec sleep 60\n")
+    (folder / "mongod").chmod(0o700)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_a_start_is_interrupted_without_a_traceback(tmp_path, slow_programs):
+    places = {"MARQUEE_DATA_DIR": str(tmp_path / "data"), "MARQUEE_PORT": "0", "PATH": slow_programs}
+    environ = {**os.environ, **places}
     process = subprocess.Popen(COMMAND, cwd=ROOT, env=environ, stdout=PIPE, stderr=STDOUT, text=True)
     while not (tmp_path / "data" / "stores.lock").exists():  # its stores start; it does not serve yet
         time.sleep(0.01)
@@ -99,35 +109,35 @@ def test_a_start_is_interrupted_without_a_traceback(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_was_asked_before_the_end_is_answered(serve, number):
     server = serve()
-    body = json.dumps(ALICE).encode()
     asked = HTTPConnection(urlsplit(server.url).netloc, timeout=PATIENCE)
-    asked.putrequest("POST", "/api/auth/register")
+    asked.putrequest("POST", "/api/display/pairing")
     asked.putheader("Content-Type", "application/json")
-    asked.putheader("Content-Length", str(len(body)))
-    asked.endheaders(body[:-1])
+    asked.putheader("Content-Length", "2")
+    asked.endheaders(b"{")
     while b"requests_in_progress 2.0" not in server.fetch("/metrics"):  # the other one is this
         time.sleep(0.02)
 
     server.process.send_signal(number)
-    time.sleep(0.5)
-    asked.send(body[-1:])
+    while server.listens():
+        time.sleep(0.02)
+    asked.send(b"}")
     answer = asked.getresponse()
     answer.read()
 
     assert (answer.status, answer.getheader("Connection")) == (201, "close")
-    assert server.end(number) == 0
+    assert server.process.wait(60) == 0
 
 
 @pytest.mark.timeout(300)  # eight processes, one after the other
 def test_the_commands_work_beside_a_running_server_and_without_one(serve):
     server = serve(MARQUEE_REGISTRATION="closed")
 
-    assert server.run("check")[0] == 0
+    assert check(server.environ)[0] == 0
     assert server.run("create-admin", ALICE["email"], "alice", told=ALICE["password"] + "\n")[0] == 0
     assert server.ask("/api/auth/login", {name: ALICE[name] for name in ("email", "password")})[0] == 200
 
     server.end(signal.SIGTERM)
-    assert server.run("check")[0] == 0
+    assert check(server.environ)[0] == 0
     assert server.run("reset-password", ALICE["email"], told="another long sentence\n")[0] == 0
     login = {"email": ALICE["email"], "password": "another long sentence"}
     assert serve().ask("/api/auth/login", login)[0] == 200
