@@ -2,6 +2,7 @@
 
 from tests.api.displays import pair
 from tests.api.stock import NOTHING, Stock, make_playlist, raise_emergency
+from tests.promptness import eventually
 
 OVERVIEW = "/api/overview"
 NONE = {"connecting": 0, "online": 0, "offline": 0, "error": 0}
@@ -52,15 +53,16 @@ async def test_everything_is_counted_in_its_workspace(api, owner, editor, marque
 
 
 async def test_members_who_are_here_are_counted_once(api, owner, editor, stranger, workspace):
-    async def online(person):
-        return (await api.get(f"{OVERVIEW}?workspaceId={workspace}", as_=person)).json["membersOnline"]
+    async def are_here(count):
+        return (await api.get(f"{OVERVIEW}?workspaceId={workspace}", as_=editor)).json["membersOnline"] == count
 
     sockets = []
     for person, expected in ((owner, 1), (owner, 1), (stranger, 1), (editor, 2)):
         sockets.append(await api.socket("/ws/dashboard", as_=person))
         await sockets[-1].event("hello")
         await sockets[-1].request("ping")
-        assert await online(editor) == expected
+        await eventually(lambda expected=expected: are_here(expected))  # a lease is written beside the hello
+    assert await are_here(2)
     for socket in sockets:
         socket.close()
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.clients import PASSWORD
+from tests.promptness import eventually
 
 LIST = "/api/workspaces"
 
@@ -123,6 +124,11 @@ async def test_every_list_is_read_in_pages(api, owner, editor, viewer, workspace
         await (await api.socket("/ws/dashboard", as_=person)).event("hello")
     for _ in range(2):
         await api.post("/api/auth/login", {"email": owner.email, "password": PASSWORD})
+
+    async def all_are_here():
+        return (await api.get("/api/users/online", as_=owner)).json["total"] == 3
+
+    await eventually(all_are_here)  # their leases are written beside their hello
     address = path.format(workspace)
     whole = (await api.get(address, as_=owner)).json
 

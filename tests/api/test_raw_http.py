@@ -5,16 +5,16 @@ import json
 
 import pytest
 
-from tests.promptness import eventually
+from tests.promptness import PATIENCE, eventually
 
 
-async def talk(port, data, seconds=30):
+async def talk(port, data):
     """Send bytes and return all that comes until the server closes or falls silent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     received = b""
     try:
-        while chunk := await asyncio.wait_for(reader.read(65536), seconds if not received else 0.3):
+        while chunk := await asyncio.wait_for(reader.read(65536), PATIENCE if not received else 0.3):
             received += chunk
     except (TimeoutError, ConnectionResetError):
         pass
@@ -88,7 +88,7 @@ async def test_headers_beyond_bounds_do_not_reach_anybody(marquee):
 async def test_a_continue_is_said_only_to_whom_the_body_is_wanted_from(marquee):
     head = b"POST %s HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
 
-    wanted = await talk(marquee.port, head % (b"/api/auth/login", 10), 0.5)
+    wanted = await talk(marquee.port, head % (b"/api/auth/login", 10))
     unwanted = await talk(marquee.port, head % (b"/api/users/profile", 10))
     too_large = await talk(marquee.port, head % (b"/api/auth/login", 900_000))
 

@@ -1,6 +1,7 @@
 """Who is in a room, with which role, and what moderators and owners do with members."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -267,9 +268,18 @@ async def test_the_list_says_up_to_where_each_member_has_read(api, people, lobby
 
 
 async def test_messages_are_limited_and_the_limit_is_told(api, people):
-    await asyncio.gather(*(say(api, people["ann"], str(n)) for n in range(30)))  # its ten seconds are real ones
-    refused = await api.post("/api/messages", {"room": "general", "content": "x"}, as_=people["ann"])
+    async def write(content):
+        return await api.post("/api/messages", {"room": "general", "content": content}, as_=people["ann"])
 
+    while True:
+        began = time.monotonic()
+        taken = await asyncio.gather(*(write(str(n)) for n in range(30)))
+        refused = await write("x")
+        if time.monotonic() - began < 10:
+            break
+        await asyncio.sleep(10)  # the limit's ten seconds are real ones, and the machine took them: another ten
+
+    assert [reply.status for reply in taken] == [201] * 30
     assert (refused.status, refused.code) == (429, "rate_limited")
     assert 1 <= int(refused.headers["Retry-After"]) <= 10
     assert refused.headers["RateLimit-Policy"] == '"messages";q=30;w=10'

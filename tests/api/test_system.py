@@ -6,9 +6,16 @@ from dataclasses import replace
 import pytest
 
 from deploy.embedded import EmbeddedStores
+from models import health
 from tests.clients import Api
-from tests.promptness import eventually, within
+from tests.promptness import PATIENCE, eventually, within
 from tests.realtime.redis_process import RedisProcess
+
+
+@pytest.fixture
+def patient_probe(monkeypatch):
+    """Let MongoDB answer a probe as late as the machine lets it, where the test is not about its being away."""
+    monkeypatch.setattr(health, "PING_SECONDS", PATIENCE)
 
 
 async def test_a_living_process_says_so(api):
@@ -18,6 +25,7 @@ async def test_a_living_process_says_so(api):
     assert "RateLimit" not in reply.headers
 
 
+@pytest.mark.usefixtures("patient_probe")
 async def test_a_process_with_both_stores_is_ready(api):
     reply = await api.get("/readyz")
 
@@ -34,6 +42,7 @@ async def test_probes_answer_head_and_take_nothing_else(api, path):
     assert (refused.status, refused.code, refused.headers["Allow"]) == (405, "method_not_allowed", "GET, HEAD, OPTIONS")
 
 
+@pytest.mark.usefixtures("patient_probe")
 async def test_a_draining_process_is_alive_and_not_ready(api, marquee):
     marquee.health.draining = True
 
@@ -49,6 +58,7 @@ async def test_a_draining_process_is_alive_and_not_ready(api, marquee):
     assert (living.status, living.headers["Connection"]) == (200, "close")
 
 
+@pytest.mark.usefixtures("patient_probe")
 class TestWithoutRedis:
     @pytest.fixture
     def own_redis(self, tmp_path):
@@ -78,10 +88,9 @@ class TestWithoutRedis:
 
         async def healed():
             ready = await api.get("/readyz")
-            return ready if ready.json["status"] == "ready" else None
+            return ready.json["status"] == "ready" and b"marquee_redis_up 1.0" in (await api.get("/metrics")).body
 
-        await eventually(healed)
-        assert b"marquee_redis_up 1.0" in (await api.get("/metrics")).body
+        await eventually(healed)  # for good: on a busy machine a call of a job's may miss its half second once more
 
 
 class TestWithoutMongoDB:
