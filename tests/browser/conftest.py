@@ -137,7 +137,7 @@ class Display:
         """Whether the picture is of this colour; video codecs are allowed their rounding."""
         return all(abs(a - b) <= tolerance for a, b in zip(self.color(), color, strict=True))
 
-    def until(self, look, seconds=30):
+    def until(self, look, seconds=60):
         """Return the first truthy result of `look`; the page lives on meanwhile.
 
         Not Playwright's own wait_for_function: that needs eval, which the page's policy forbids.
@@ -150,7 +150,7 @@ class Display:
             assert time.monotonic() < deadline, f"not within {seconds} s; {self.state} {self.color()} {self.errors}"
             self.page.wait_for_timeout(100)
 
-    def until_shows(self, color, seconds=30):
+    def until_shows(self, color, seconds=60):
         """Wait until the picture is of this colour."""
         self.until(lambda: self.shows(color), seconds)
 

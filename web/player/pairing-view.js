@@ -18,9 +18,11 @@ export class PairingView {
     this.#ticking = setInterval(() => this.#tick(), 1000);
   }
 
+  /** Show nothing any more, and keep no code: it has been used, and would be seen until there is the next. */
   hide() {
-    clearInterval(this.#ticking);
     this.root.hidden = true;
+    this.code(null);
+    clearInterval(this.#ticking);
   }
 
   /** Show the code of a pairing, or that the next one is on its way (null). */
