@@ -1,6 +1,7 @@
 """A browser with the chat page in it, as somebody in front of it uses it."""
 
 from contextlib import suppress
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, TimeoutError
 
@@ -14,6 +15,10 @@ NAMELESS = """[...document.querySelectorAll('button, input, select, textarea, im
   !(one.textContent.trim() || one.ariaLabel || one.title || one.labels?.length || one.hasAttribute('alt'))
   ).map((one) => one.outerHTML)"""
 
+# Presses a button and at once again, and returns what it said in between.
+TWICE = "(node) => { node.click(); const asked = node.textContent; node.click(); return asked; }"
+PATIENT = Path(__file__).with_name("patient.js")
+
 AGAIN = "try again in a moment"
 TAKEN = "there is an account with this address already"
 
@@ -26,6 +31,7 @@ class Person:
         self.url = url
         self.name = name
         self.errors: list[str] = []
+        self.page.add_init_script(path=PATIENT)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._hear)
 
@@ -42,17 +48,17 @@ class Person:
         page = page or self.page
         page.get_by_label("E-mail").fill(f"{self.name}@example.org")
         page.get_by_label("Password").fill(PASSWORD)
-        press = page.get_by_role("button", name=button)
-        press.click()
+        page.get_by_role("button", name=button).click()
+        submit = page.locator("#sign-in button").first  # whatever it says by then
 
         def entered():
             if AGAIN in page.locator("#door .problem").inner_text():  # a store was away, on a machine that is busy
                 page.wait_for_timeout(1000)
                 with suppress(TimeoutError):  # it has opened meanwhile
-                    press.click(timeout=1000)
+                    submit.click(timeout=1000)
             elif TAKEN in page.locator("#door .problem").inner_text():  # that attempt came too late to be told of
                 page.get_by_role("button", name="I have an account").click()
-                page.get_by_role("button", name="Sign in").click()
+                submit.click()
             return self.link(page) == "open" and self.in_room(page)
 
         self.until(entered)
@@ -76,7 +82,7 @@ class Person:
         """Whether a room is open: what one does before that would go nowhere."""
         return (page or self.page).locator("#title").inner_text() != ""
 
-    def until(self, look, seconds=30):
+    def until(self, look, seconds=60):
         """Wait until `look` is true; Playwright's own waiting needs eval, which the page's policy forbids."""
         for _ in range(seconds * 10):
             if look():
@@ -121,14 +127,34 @@ class Person:
         """Return the controls and pictures that have no name for those who cannot see them."""
         return self.page.evaluate(NAMELESS)
 
-    def tool(self, words, name):
+    @staticmethod
+    def press(button: Locator):
+        """Press a button that can be pressed, in one turn of the page.
+
+        Between a mouse's down and up it may be made anew or move, as a list does when news come: a click is lost then.
+        """
+        button.click(trial=True)
+        button.evaluate("(node) => node.click()")
+
+    @staticmethod
+    def press_twice(button: Locator):
+        """Press a button that has to be pressed again: at once, for it waits four seconds only."""
+        button.click(trial=True)
+        asked = button.evaluate(TWICE)
+        assert asked.endswith(": really?"), asked
+
+    def tool(self, words, name, press=None):
         """Use one of a message's buttons."""
         self.message(words).hover()
-        self.message(words).locator(".tools").get_by_role("button", name=name, exact=True).click()
+        (press or self.press)(self.message(words).locator(".tools").get_by_role("button", name=name, exact=True))
 
-    def button(self, name, within="body"):
+    def button(self, name, within="body", press=None):
         """Press a button by its name."""
-        self.page.locator(within).get_by_role("button", name=name, exact=True).click()
+        (press or self.press)(self.page.locator(within).get_by_role("button", name=name, exact=True))
+
+    def delete(self, words):
+        """Delete a message, on second thoughts."""
+        self.tool(words, "Delete", self.press_twice)
 
     def make_room(self, name):
         """Make a public room and be in it."""
@@ -141,8 +167,27 @@ class Person:
         """Find a public room and come into it."""
         self.button("Find or make a room")
         self.page.get_by_label("Find a room").fill(name)
-        self.page.locator("#public-list li").filter(has_text=name).get_by_role("button", name="Join").click()
+        self.press(self.page.locator("#public-list li").filter(has_text=name).get_by_role("button", name="Join"))
         self.until_text("#title", name)
+
+    def go_to(self, name):
+        """Open a room that is in the list of rooms."""
+        self.press(self.in_list(name).get_by_role("button"))
+        self.until_text("#title", name)
+
+    def look_at(self, person):
+        """Open what one can do about somebody in the room."""
+        self.press(self.member(person).get_by_role("button"))
+        self.until(self.page.locator("#person-dialog").is_visible)
+
+    def come_back(self):
+        """Be connected again, and do not wait for the next attempt: after many the pause is up to a minute."""
+
+        def is_back():  # again and again: an attempt under way may have begun too soon, and a pause follows it
+            self.page.evaluate("document.querySelector('#line button').click()")
+            return self.link() == "open"
+
+        self.until(is_back)
 
     def in_list(self, name) -> Locator:
         """Return the room's line in the list of rooms."""

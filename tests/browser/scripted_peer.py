@@ -23,7 +23,7 @@ class Peer:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(ready,))
         self._thread.start()
-        ready.wait(10)
+        ready.wait(60)
 
     def _serve(self, ready):
         asyncio.set_event_loop(self._loop)

@@ -20,7 +20,7 @@ def test_what_is_heard_of_people_while_they_are_read_stays(person):
     ben.until(lambda: len(held) == 1)
     ben.until(lambda: ben.link() == "open")
     ben.until_text("#title", name)
-    ana.member(ben).get_by_role("button").click()
+    ana.look_at(ben)
     ana.page.get_by_label("Role").select_option(label="moderator")
     ana.until(lambda: "moderator" in ana.member(ben).inner_text())
     ana.button("Close", "#person-dialog")

@@ -46,9 +46,13 @@ def test_an_admin_has_an_owners_tools_in_general_and_others_no_empty_dialog(ana,
     ana.button("Save")
     ben.until_text("#topic", "News of the house.")
     ana.until(lambda: ana.member(ana).locator("small").inner_text() == "owner")
-    ana.message("off topic").hover()
     delete = ana.message("off topic").locator(".tools").get_by_role("button", name="Delete")
-    ana.until(lambda: delete.count() == 1)
+
+    def is_offered():  # the topic may come above it after one has pointed at it
+        ana.message("off topic").hover()
+        return delete.count() == 1
+
+    ana.until(is_offered)
     assert ana.errors == ben.errors == []
 
 
@@ -73,7 +77,7 @@ def test_what_is_not_sent_stands_under_ones_own_name_and_one_need_not_wait_for_t
 
     ben.until(waits)
     line.mend()
-    ben.page.evaluate("document.querySelector('#line button').click()")  # it may be connecting by itself just now
+    ben.come_back()
     ben.sees("from ben")
     assert not ben.page.get_by_role("button", name="Try now").is_visible()
     assert ben.errors == []
@@ -89,17 +93,20 @@ def test_a_message_under_anothers_name_tells_its_author_and_hour_and_is_deleted_
     spoken = lower.aria_snapshot()
     assert ana.name in spoken
     assert lower.locator("time").inner_text() in spoken
-    ana.message("upper line").hover()
     head = lower.locator(".head")
-    ana.until(lambda: head.evaluate("(node) => getComputedStyle(node).opacity") == "0")
-    lower.hover()
-    ana.until(lambda: head.evaluate("(node) => getComputedStyle(node).opacity") == "1")
+
+    def opacity(pointed_at):
+        pointed_at.hover()
+        return head.evaluate("(node) => getComputedStyle(node).opacity")
+
+    ana.until(lambda: opacity(ana.message("upper line")) == "0")
+    ana.until(lambda: opacity(lower) == "1")
     ana.tool("lower line", "Edit")
     ana.until_text("#reply", "Edit message")
     ana.button("Never mind")
     ana.tool("lower line", "Delete")
     assert ana.message("lower line").count() == 1
-    ana.tool("lower line", "Delete: really?")
+    ana.delete("lower line")  # once the button has forgotten the first press
     ana.until(lambda: ana.message("lower line").count() == 0)
     assert ana.errors == []
 
@@ -134,6 +141,36 @@ def test_an_archived_room_offers_only_what_works_in_it(ana, ben):
     ben.say("and down again")
     ana.sees("and down again")
     assert ana.message("and down again").locator(".quote").count() == 0
+    assert ana.errors == ben.errors == []
+
+
+def press_down(somebody, button):
+    """Press the mouse on a button, and do not let it go yet."""
+    box = button.bounding_box()
+    somebody.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    somebody.page.mouse.down()
+
+
+def test_who_presses_a_room_or_a_person_is_understood_though_there_is_news_before_they_let_go(ana, ben):
+    name = f"busy-{secrets.token_hex(3)}"
+    ana.make_room(name)
+    ben.join(name)
+    ana.go_to("General")
+
+    press_down(ana, ana.in_list(name).get_by_role("button"))
+    ben.say("news")
+    ana.until(lambda: ana.in_list(name).locator(".count").count() == 1)
+    ana.page.mouse.up()
+    ana.until_text("#title", name)
+
+    says = ben.page.get_by_label("I am")
+    says.select_option(label="busy")  # and so stands below her
+    ana.until(lambda: ana.member(ben).locator("[data-status=busy]").count() == 1)
+    press_down(ana, ana.member(ben).get_by_role("button"))
+    says.select_option(label="away")
+    ana.until(lambda: ana.member(ben).locator("[data-status=away]").count() == 1)
+    ana.page.mouse.up()
+    ana.until(ana.page.locator("#person-dialog").is_visible)
     assert ana.errors == ben.errors == []
 
 

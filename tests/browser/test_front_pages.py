@@ -2,6 +2,7 @@
 
 import re
 
+from tests.browser.chat_person import AGAIN
 from tests.browser.operator_client import Operator
 
 
@@ -65,7 +66,14 @@ def test_who_lost_their_password_is_told_that_there_may_be_no_mail_whoever_they_
         page.goto(f"{server.url}/reset")
         page.get_by_label("E-mail").fill(address)
         page.get_by_role("button", name="Send the link").click()
-        until(page, lambda: page.locator("#said").inner_text())
+
+        def answered(page=page):
+            words = page.locator("#said").inner_text()
+            if AGAIN in words:  # a store was away, on a machine that is busy
+                page.get_by_role("button", name="Send the link").click()
+            return words and AGAIN not in words
+
+        until(page, answered)
         said.append(page.locator("#said").inner_text())
 
     assert "ask whoever runs this server" in said[0]

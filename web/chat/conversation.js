@@ -7,6 +7,7 @@ import { GatheredView } from "./gathered-view.js";
 import { MessageView } from "./message-view.js";
 import { MessagesView } from "./messages-view.js";
 
+const READ_AGAIN_MS = 5000; // after the server could not take one
 const READ_MS = 1000; // between two `read` frames of a room: one who looks at a busy room stays far below the limit
 const MOST_NAMES = 3;
 
@@ -198,7 +199,8 @@ export class Conversation {
       const { unread, mentions, lastReadSeq } = await this.socket.request("read", { room: id, seq });
       this.book.patch(id, { unread, mentions, lastReadSeq });
     } catch {
-      this.#said.delete(id); // the next look says it again
+      this.#said.delete(id); // the next look says it again, and nothing else may cause one
+      setTimeout(() => this.markRead(), READ_AGAIN_MS);
     }
   }
 

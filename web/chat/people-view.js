@@ -1,6 +1,6 @@
 /** Who is in the room, who is here, up to where they have read, and who is writing. */
 
-import { called, el, part } from "./elements.js";
+import { arrange, called, el, part } from "./elements.js";
 
 const TYPING_MS = 6000;
 const RANK = { online: 0, busy: 1, away: 2, offline: 3 };
@@ -89,23 +89,31 @@ export class PeopleView {
   #render() {
     const order = (one) => RANK[this.status(one.userId)];
     const sorted = this.all.sort((a, b) => order(a) - order(b) || called(a).localeCompare(called(b)));
-    part("#people-list").replaceChildren(...sorted.map((member) => this.#row(member)));
+    const list = part("#people-list");
+    const rows = new Map([...list.children].map((one) => [one.dataset.user, one]));
+    const shown = sorted.map((member) => {
+      const row = rows.get(member.userId) ?? this.#row(member.userId);
+      this.#fill(row.firstElementChild, member);
+      return row;
+    });
+    arrange(list, shown);
   }
 
-  #row(member) {
+  /** Make somebody's row, which stays theirs: it may be pressed just when there is news. */
+  #row(userId) {
+    const onclick = () => this.#members.has(userId) && this.onPerson(this.get(userId));
+    return el("li", { "data-user": userId }, el("button", { className: "plain", onclick }));
+  }
+
+  #fill(button, member) {
     const status = this.status(member.userId);
     const muted = member.mutedUntil !== null && new Date(member.mutedUntil) > new Date();
     const notes = [member.role === "member" ? null : member.role, muted ? "muted" : null].filter(Boolean).join(", ");
-    return el(
-      "li",
-      { "data-user": member.userId },
-      el(
-        "button",
-        { className: "plain", onclick: () => this.onPerson(member) },
-        el("span", { className: "dot", "data-status": status, title: status, role: "img", "aria-label": status }),
-        el("span", { className: "who" }, called(member)),
-        el("small", {}, notes),
-      ),
+    button.title = status;
+    button.replaceChildren(
+      el("span", { className: "dot", "data-status": status, role: "img", "aria-label": status }),
+      el("span", { className: "who" }, called(member)),
+      el("small", {}, notes),
     );
   }
 }
