@@ -19,7 +19,7 @@ from tornado.ioloop import IOLoop
 from core import breaker, logs
 from core.settings import Rate, Settings
 from deploy.embedded import EmbeddedStores
-from realtime import redis_broker
+from realtime import redis_broker, redis_wire
 from server import Marquee
 from tests import described
 from tests.clients import Api, Person
@@ -146,16 +146,24 @@ def jobs_by_hand():
     """Keep the servers' jobs at rest, for tests that call what a job calls: `usefixtures("jobs_by_hand")`."""
 
 
+@pytest.fixture
+def patient():
+    """Let a Redis of the test's own answer late too: `usefixtures("patient")`, where it is killed but never frozen."""
+
+
 @pytest.fixture(autouse=True)
 def _patience(request):
-    """Let Redis answer as late as the machine lets it, but in tests that kill and freeze one of their own.
+    """Let Redis answer as late as the machine lets it, but in tests that hurt one of their own.
 
     One that seems away is done without for a second: more is let through than a limit says, and news stay at home.
     """
     with pytest.MonkeyPatch.context() as patched:
-        if "own_redis" not in request.fixturenames:
+        if "own_redis" not in request.fixturenames or "patient" in request.fixturenames:
             patched.setattr(breaker, "SOCKET_SECONDS", 30.0)
             patched.setattr(redis_broker, "PUBLISH_SECONDS", 30.0)
+        if "own_redis" not in request.fixturenames:
+            patched.setattr(redis_broker, "CONFIRM_SECONDS", 30.0)  # a start without Redis would wait so long
+            patched.setattr(redis_wire, "CONNECT_SECONDS", 30.0)
         yield
 
 
