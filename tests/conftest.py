@@ -6,9 +6,11 @@ Databases are emptied and used again: their indexes take longer to build than mo
 import asyncio
 import inspect
 import itertools
+import math
 import os
 from dataclasses import replace
 
+import hypothesis
 import pymongo
 import pytest
 import redis
@@ -19,6 +21,8 @@ from tornado.ioloop import IOLoop
 from core import breaker, logs
 from core.settings import Rate, Settings
 from deploy.embedded import EmbeddedStores
+from jobs import leader
+from models.absences import Absences
 from realtime import redis_broker, redis_wire
 from server import Marquee
 from tests import described
@@ -26,6 +30,10 @@ from tests.clients import Api, Person
 from tests.movable_clock import MovableClock
 
 pytest_plugins = ["tests.dead_worker", "tests.longest_first", "tests.no_skips"]
+# What hypothesis does by itself where CI is set: an example is not held against a clock. All else stays as it was.
+_IN_ITS_TIME = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("marquee", hypothesis.settings(), **_IN_ITS_TIME)
+hypothesis.settings.load_profile("marquee")
 _numbers = itertools.count(1)
 _MANY = Rate(1_000_000, 900)  # the limits stay on, and out of the way of tests that are not about them
 
@@ -148,19 +156,22 @@ def jobs_by_hand():
 
 @pytest.fixture
 def patient():
-    """Let a Redis of the test's own answer late too: `usefixtures("patient")`, where it is killed but never frozen."""
+    """Let a Redis of the test's own answer late too: `usefixtures("patient")`, where it does not stay frozen."""
 
 
 @pytest.fixture(autouse=True)
 def _patience(request):
     """Let Redis answer as late as the machine lets it, but in tests that hurt one of their own.
 
-    One that seems away is done without for a second: more is let through than a limit says, and news stay at home.
+    One that seems away is done without for a second: more is let through than a limit says, news stay at home, and
+    who asked whether it leads does not. A MongoDB that answers slowly is a busy one: screens are marked all the same.
     """
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Absences, "slow_seconds", math.inf)
         if "own_redis" not in request.fixturenames or "patient" in request.fixturenames:
             patched.setattr(breaker, "SOCKET_SECONDS", 30.0)
             patched.setattr(redis_broker, "PUBLISH_SECONDS", 30.0)
+            patched.setattr(leader, "ASK_SECONDS", 30.0)
         if "own_redis" not in request.fixturenames:
             patched.setattr(redis_broker, "CONFIRM_SECONDS", 30.0)  # a start without Redis would wait so long
             patched.setattr(redis_wire, "CONNECT_SECONDS", 30.0)

@@ -1,9 +1,7 @@
 import pytest
 
-from core import breaker
 from core.breaker import connect
 from core.metrics import Metrics
-from jobs import leader as rules
 from jobs.leader import Leader
 from tests import promptness
 from tests.realtime.redis_process import RedisProcess
@@ -23,13 +21,6 @@ def own_redis(tmp_path):
     yield process
     process.thaw_if_alive()
     process.kill()
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """Let a Redis of this test's own answer late too, where it is killed, which shows at once, or thawed soon."""
-    monkeypatch.setattr(breaker, "SOCKET_SECONDS", 30.0)
-    monkeypatch.setattr(rules, "ASK_SECONDS", 30.0)
 
 
 @pytest.fixture
