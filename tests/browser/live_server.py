@@ -18,10 +18,11 @@ UP_WITHIN_SECONDS = 60  # two databases of its own start with it, on a machine t
 class LiveServer:
     """The server on loopback. Stopping and starting keeps its port and its data."""
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, *, program=("server.py",), **settings):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
+        self.program = program
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("MARQUEE_")} | {
             "MARQUEE_PORT": str(self.port),
             "MARQUEE_DATA_DIR": str(folder / "data"),
@@ -35,7 +36,7 @@ class LiveServer:
         """Start it and return once it answers that it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "server.py"],
+                [sys.executable, *self.program],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,

@@ -11,6 +11,7 @@ from tests.browser.line import Line
 from tests.browser.live_server import LiveServer
 from tests.browser.operator_client import Operator
 
+PATIENT = ("-m", "tests.browser.patient_server")
 MARKUP = "<img src=x onerror=\"document.title='taken'\"><b>bold</b>"
 
 
@@ -19,13 +20,13 @@ def servers(tmp_path_factory):
     """Return two server processes on one set of stores, with the same secrets."""
     keys = {"MARQUEE_SECRET_KEY": secrets.token_hex(32), "MARQUEE_PASSWORD_PEPPER": secrets.token_hex(32)}
     folder = tmp_path_factory.mktemp("first")
-    first = LiveServer(folder, **keys).start()
+    first = LiveServer(folder, program=PATIENT, **keys).start()
     second = None
     try:
         stores = running_stores(folder / "data")
         urls = {"MARQUEE_MONGODB_URL": stores.mongodb, "MARQUEE_REDIS_URL": stores.redis}
         shared = {"MARQUEE_DATA_DIR": str(folder / "data")}
-        second = LiveServer(tmp_path_factory.mktemp("second"), **keys, **urls, **shared)
+        second = LiveServer(tmp_path_factory.mktemp("second"), program=PATIENT, **keys, **urls, **shared)
         second.start()
         yield first, second
     finally:
