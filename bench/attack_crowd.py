@@ -10,7 +10,7 @@ from typing import Any
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from bench.attack_judge import NO_ANSWER, PAUSE, Judge
+from bench.attack_judge import GIVE_UP_SECONDS, NO_ANSWER, PAUSE, Judge
 from bench.attack_pictures import form, picture
 from bench.delivery_client import Line, Lost, Person
 
@@ -64,7 +64,8 @@ class Screen:
             line = Line(socket)
             while True:
                 began = time.monotonic()
-                reply = await line.ask("heartbeat", {"metrics": {"cpu": 0.5}}, lambda _: None)
+                beat = {"metrics": {"cpu": 0.5}}
+                reply = await line.ask("heartbeat", beat, lambda _: None, seconds=GIVE_UP_SECONDS)
                 self._judge.timed("a beat on a socket", time.monotonic() - began)
                 if not reply["ok"] and reply["error"]["status"] != 503:
                     self._judge.blame(f"a beat on a socket: {reply['error']}")

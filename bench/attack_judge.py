@@ -14,7 +14,7 @@ from tornado.httputil import HTTPHeaders
 
 from bench.delivery_client import Person
 
-_GIVE_UP_SECONDS = 30.0
+GIVE_UP_SECONDS = 30.0
 PAUSE = 0.3  # seconds before something is asked again
 NO_ANSWER = 599  # the status of what was not answered at all
 _ID = re.compile(r"/[0-9a-f]{24}(?=/|$)")
@@ -48,7 +48,7 @@ class Judge:
         raw = body if upload or body is None else json.dumps(body)
         url = f"http://127.0.0.1:{random.choice(who.ports)}{path}"
         request = HTTPRequest(
-            url, method, sent, raw, request_timeout=_GIVE_UP_SECONDS, connect_timeout=5, allow_nonstandard_methods=True
+            url, method, sent, raw, request_timeout=GIVE_UP_SECONDS, connect_timeout=5, allow_nonstandard_methods=True
         )
         what = f"{method} {_ID.sub('/{id}', path.partition('?')[0])}{' (a file)' if upload else ''}"
         began = time.monotonic()

@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 _KEY = "bWFycXVlZS1hdHRhY2stMQ=="  # any 16 bytes will do
+CUT_OFF = "cut off"  # how an end begins that came without a close frame
 
 
 class Refused(Exception):
@@ -98,7 +99,7 @@ class Wire:
                 (size,) = struct.unpack("!Q", await self._reader.readexactly(8))
             return first & 0x0F, await self._reader.readexactly(size)
         except (OSError, asyncio.IncompleteReadError) as e:
-            raise Refused(f"cut off: {type(e).__name__}") from e
+            raise Refused(f"{CUT_OFF}: {type(e).__name__}") from e
 
     def pause(self) -> None:
         """Take nothing from the kernel any more."""

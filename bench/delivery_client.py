@@ -127,8 +127,10 @@ class Line:
         frame: dict[str, Any] = json.loads(message)
         return frame
 
-    async def ask(self, type_: str, data: Any, hear: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Send a frame and return its reply; `hear` gets what comes before. Raises Lost."""
+    async def ask(
+        self, type_: str, data: Any, hear: Callable[[dict[str, Any]], None], *, seconds: float = ANSWER_SECONDS
+    ) -> dict[str, Any]:
+        """Send a frame and return its reply; `hear` gets what comes before. Raises Lost, after `seconds` too."""
         self._asked += 1
         frame = {"id": self._asked, "type": type_, "data": data}
         try:
@@ -136,7 +138,7 @@ class Line:
         except Exception as e:
             raise Lost("closed") from e
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 while (reply := await self.read()).get("reply") != self._asked:
                     hear(reply)
         except TimeoutError as e:

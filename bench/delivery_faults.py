@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bench.delivery_proxy import Proxy
 from bench.delivery_reader import Reader
-from bench.delivery_site import Site
+from bench.delivery_site import Site, value_of
 from bench.delivery_writer import Writer
 
 FAULTS = {
@@ -153,17 +153,13 @@ class Injector:
     async def _closed_for_slowness(self) -> float:
         """Return how many connections the processes have closed because they were too slow."""
         pages = await asyncio.gather(*(asyncio.to_thread(process.metrics) for process in self._site.processes))
-        return sum(_value(page, "marquee_slow_clients_total") for page in pages)
+        return sum(value_of(page, "marquee_slow_clients_total") for page in pages)
 
     def _missing(self, sentence: str) -> None:
         self._scene.violations.append(sentence)
 
     async def _pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self._chance.uniform(least, most))
-
-
-def _value(page: str, name: str) -> float:
-    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(f"{name} "))
 
 
 async def _until(is_so: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> bool:

@@ -123,6 +123,11 @@ class Process:
             self._process = None
 
 
+def value_of(page: str, name: str) -> float:
+    """Return what a page of metrics says of one without labels, 0 where it says nothing."""
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(f"{name} "))
+
+
 class Site:
     """MongoDB, Redis and `count` server processes under `directory`, from `start` to `stop`."""
 

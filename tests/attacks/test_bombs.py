@@ -69,6 +69,7 @@ def test_the_largest_picture_that_is_taken_fits_into_what_a_worker_may_take(open
     assert taken < worker.MEMORY
 
 
+@pytest.mark.gen_test(timeout=110)  # a worker for each bomb and door
 async def test_a_server_takes_no_memory_for_what_is_packed_into_what_it_is_sent(bombed):
     api, owner, process = bombed
     status = Path(f"/proc/{process.pid}/status")

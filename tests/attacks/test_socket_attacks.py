@@ -14,7 +14,7 @@ from handlers import application, requests
 @pytest.mark.timeout(300)
 def test_others_are_undisturbed_memory_is_bounded_and_all_come_back(io_loop, tmp_path):
     faults = ("loris", "deaf", "flood", "large", "dying", "storm")
-    plan = attack.Plan(faults=faults, seconds=2, slowest=8, calm=0.2, heal=60, uploads=False, sockets=500, storm=500)
+    plan = attack.Plan(faults=faults, seconds=2, slowest=12, calm=0.2, heal=60, uploads=False, sockets=500, storm=500)
 
     crowd = io_loop.run_sync(lambda: attack.run(plan, tmp_path), timeout=280)
 
@@ -48,13 +48,13 @@ async def test_who_sends_byte_by_byte_does_not_hold_a_connection(owner, hasty, b
     try:
         async with asyncio.timeout(30):
             answer = await reader.read()
-    except ConnectionResetError:  # a byte was on its way when the server hung up
+    except ConnectionError:  # a byte was on its way when the server hung up
         answer = b""
     finally:
         dripping.cancel()
         writer.close()
 
     assert answer == b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while hasty.metrics.registry.get_sample_value("marquee_http_requests_in_progress"):
             await asyncio.sleep(0.02)

@@ -134,8 +134,8 @@ async def test_a_mongodb_so_slow_that_beats_are_refused_counts_as_away(marquee, 
 
 async def test_one_slow_answer_is_no_outage(marquee, way, shortly_before_its_lease_ends):
     passing = shortly_before_its_lease_ends
-    marquee.stores.absences.slow_seconds = 2
-    way.delay = 1.1
+    marquee.stores.absences.slow_seconds = 1.4
+    way.delay = 0.75  # each way; 4 s would be no answer
     await follow(marquee)
     way.delay = 0.0
     marquee.stores.absences.slow_seconds = 60

@@ -8,7 +8,7 @@ import server
 from models.room_batch import RoomTransaction
 from models.room_log import RoomLog
 
-SLOWLY_SECONDS = 0.3
+SLOWLY_SECONDS = 1.0  # in which a reader who was told has looked, on a busy machine too
 submit, write = RoomLog.submit, RoomTransaction.write
 logs = {}  # of rooms, by what writes in their transactions, with the loop that they run in
 
