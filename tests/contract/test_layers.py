@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.source import parsed
+
 ROOT = Path(__file__).parents[2]
 MODULES = [
     p for folder in ("core", "models", "handlers", "realtime", "jobs", "deploy") for p in (ROOT / folder).rglob("*.py")
@@ -13,7 +15,7 @@ MODULES = [
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nobody_imports_the_composition_root(path):
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
 
