@@ -187,7 +187,8 @@ class Beats:
             change: Document = {"$max": {"lastSeenAt": live.last_seen_at}}
             if live.said:
                 change["$set"] = {"nowPlaying": live.playing}
-            updates.append(UpdateOne({"_id": one}, change))
+            # Not of a screen that has had new hardware meanwhile: what is known here is the old one's.
+            updates.append(UpdateOne({"_id": one, "pairedAt": {"$lte": live.last_seen_at}}, change))
         for start in range(0, len(updates), 500):
             await self._screens.bulk(updates[start : start + 500])
         self._flushed = now - _MARGIN

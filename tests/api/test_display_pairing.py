@@ -271,7 +271,6 @@ async def test_a_try_whose_answer_was_lost_is_found_again(api, editor, marquee, 
 # --- new hardware ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("jobs_by_hand")  # the flush writes what it has read before, the old hardware's too
 async def test_new_hardware_takes_over_a_screen_and_the_old_credential_ends(api, editor, workspace, heard):
     old, made = await pair(api, editor, workspace, name="Window", tags=["a"])
     await old.beat(nowPlaying={"itemId": "i", "mediaId": "m", "startedAt": "2026-01-01T00:00:00Z"})
@@ -295,6 +294,25 @@ async def test_new_hardware_takes_over_a_screen_and_the_old_credential_ends(api,
     history = (await api.get(f"/api/screens/{made['id']}/history", as_=editor)).json["items"]
     assert [change["status"] for change in history] == ["online", "online"]
     assert told(heard, "screen.paired")[-1][2]["id"] == made["id"]
+
+
+async def test_what_was_read_of_the_old_hardware_is_not_written_to_the_new(
+    api, editor, marquee, workspace, monkeypatch
+):
+    old, made = await pair(api, editor, workspace)
+    await old.beat(nowPlaying={"itemId": "i", "mediaId": "m", "startedAt": "2026-01-01T00:00:00Z"})
+    read = marquee.stores.beats._leases.everything
+
+    async def read_just_before(since):
+        found = await read(since)
+        await type_code(api, editor, await Display(api).show_code(), screenId=made["id"])
+        return found
+
+    monkeypatch.setattr(marquee.stores.beats._leases, "everything", read_just_before)
+    await marquee.stores.beats.flush(marquee.clock.now())
+
+    shown = await screen(api, editor, made["id"])
+    assert (shown["nowPlaying"], shown["lastSeenAt"]) == (None, None)
 
 
 async def test_new_hardware_closes_the_old_socket_and_keeps_its_own(api, editor, workspace):

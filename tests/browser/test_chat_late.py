@@ -1,8 +1,10 @@
 """What the chat page reads of people may be older than what it hears meanwhile: the news stays."""
 
+import json
 import secrets
 
 MEMBERS = "**/api/rooms/*/members?*"
+AWAY = {"status": 503, "code": "unavailable", "detail": "Try again in a moment."}
 ROOMS = "**/api/rooms?*"
 MORE_THAN_ONE_CALL_ASKS = 5
 
@@ -58,3 +60,33 @@ def test_a_list_of_rooms_that_is_refused_is_asked_for_until_it_is_there(person):
 
     ana.until_text("#title", "General")
     assert len(asked) == MORE_THAN_ONE_CALL_ASKS
+
+
+def test_what_was_read_is_said_again_where_the_server_could_not_take_it(person):
+    ana, ben = person("ana"), person("ben")
+    name = f"shop-{secrets.token_hex(3)}"
+    ana.make_room(name)
+    ben.join(name)
+    refused = []
+
+    def refuse_the_first(socket):
+        server = socket.connect_to_server()
+
+        def pass_on(words):
+            frame = json.loads(words)
+            if frame["type"] == "read" and not refused:
+                refused.append(frame)
+                socket.send(json.dumps({"reply": frame["id"], "ok": False, "error": AWAY}))
+            else:
+                server.send(words)
+
+        socket.on_message(pass_on)
+
+    ben.page.route_web_socket("**/ws/chat", refuse_the_first)
+    ben.page.reload()
+    ben.until_text("#title", name)
+    ana.say("the last for today")
+    ben.sees("the last for today")
+
+    ben.until(lambda: len(refused) == 1)
+    ana.until_text("#receipt", f"Read by {ben.name}")
