@@ -120,8 +120,9 @@ class Attackers:
 
     async def _too_slow(self) -> float:
         """Return how many connections the process has closed because they were too slow."""
-        while not (page := await asyncio.to_thread(self._site.processes[0].metrics)):
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(_PATIENCE):
+            while not (page := await asyncio.to_thread(self._site.processes[0].metrics)):
+                await asyncio.sleep(0.1)
         return value_of(page, "marquee_slow_clients_total")
 
     async def _flood(self, count: int) -> None:

@@ -32,7 +32,18 @@ APART_SECONDS = 0.25  # between the starts of two batches under load: 150 of 9,0
 _MARGIN = timedelta(seconds=5)  # between two processes' clocks, and for a beat that is kept while `flush` reads
 _MOST = 1000  # screens in one batch: a mass reconnect is answered in turns
 _READ = dict.fromkeys(
-    (*SCREEN_FIELDS, "revision", "appliedRevision", "emergencyId", "status", "statusReason", "nowPlaying", "player"), 1
+    (
+        *SCREEN_FIELDS,
+        "pairedAt",
+        "revision",
+        "appliedRevision",
+        "emergencyId",
+        "status",
+        "statusReason",
+        "nowPlaying",
+        "player",
+    ),
+    1,
 )
 
 
@@ -187,7 +198,7 @@ class Beats:
             change: Document = {"$max": {"lastSeenAt": live.last_seen_at}}
             if live.said:
                 change["$set"] = {"nowPlaying": live.playing}
-            # Not of a screen that has had new hardware meanwhile: what is known here is the old one's.
+            # Not where new hardware has come since that beat: it was the old one's.
             updates.append(UpdateOne({"_id": one, "pairedAt": {"$lte": live.last_seen_at}}, change))
         for start in range(0, len(updates), 500):
             await self._screens.bulk(updates[start : start + 500])
@@ -217,7 +228,7 @@ class _Writer:
             self._tell_sync(screen, changes, wanted)
             self._tell_playing(screen, beat)
         if changes:
-            self.updates.append(_update(screen["_id"], changes))
+            self.updates.append(_update(screen, changes))
 
     def _reported(self, screen: Document, beat: Document) -> Document:
         """Return what of a beat differs from the screen; a new status joins the history."""
@@ -245,8 +256,11 @@ class _Writer:
             self.events.append(announce("screen.playing", workspace_channel(screen["workspaceId"]), data))
 
 
-def _update(screen_id: str, changes: Document) -> UpdateOne:
-    """Return the write of `changes` with `inSync` after them. Values are literal: a reason may start with `$`."""
+def _update(screen: Document, changes: Document) -> UpdateOne:
+    """Return the write of `changes` with `inSync` after them. Values are literal: a reason may start with `$`.
+
+    It writes nothing to a screen that was given to new hardware since it was read: the beat was the old one's.
+    """
     literal = {name: {"$literal": value} for name, value in changes.items()}
     steps = [{"$set": literal}, {"$set": {"inSync": {"$eq": ["$appliedRevision", "$revision"]}}}]
-    return UpdateOne({"_id": screen_id}, steps)
+    return UpdateOne({"_id": screen["_id"], "pairedAt": screen["pairedAt"]}, steps)

@@ -315,6 +315,25 @@ async def test_what_was_read_of_the_old_hardware_is_not_written_to_the_new(
     assert (shown["nowPlaying"], shown["lastSeenAt"]) == (None, None)
 
 
+async def test_a_beat_of_the_old_hardware_that_is_on_its_way_is_not_the_news(
+    api, editor, marquee, workspace, monkeypatch
+):
+    _, made = await pair(api, editor, workspace)
+    wanted = marquee.stores.revisions.wanted
+
+    async def wanted_just_before(screens):
+        monkeypatch.undo()
+        found = await wanted(screens)
+        await type_code(api, editor, await Display(api).show_code(), screenId=made["id"])
+        return found
+
+    monkeypatch.setattr(marquee.stores.revisions, "wanted", wanted_just_before)
+    await marquee.stores.beats.beat(made["id"], {"status": "error", "reason": "cracked", "appliedRevision": "r"})
+
+    shown = await screen(api, editor, made["id"])
+    assert (shown["status"], shown["statusReason"], shown["appliedRevision"]) == ("connecting", None, None)
+
+
 async def test_new_hardware_closes_the_old_socket_and_keeps_its_own(api, editor, workspace):
     old, made = await pair(api, editor, workspace)
     before = await api.socket("/ws/screen", as_=old.screen)

@@ -113,12 +113,16 @@ def test_a_file_on_its_way_when_one_leaves_the_room_hangs_there_when_one_is_back
     (tmp_path / "slow.txt").write_bytes(b"it took its time")
     ana.page.get_by_label("Attach a file").last.set_input_files(tmp_path / "slow.txt")
     ana.until(lambda: len(held) == 1)
+    ana.say("with a file")
 
     ana.make_room(f"other-{secrets.token_hex(3)}")
+    ana.until(lambda: "not sent yet" in ana.page.locator("#line [role=status]").inner_text())
     held.pop()()
     ana.say("elsewhere")
     ana.sees("elsewhere")
     ana.go_to("General")
 
     ana.until(lambda: ana.page.locator("#attached li").all_inner_texts() == ["slow.txt✕"])
+    ana.page.get_by_label("Message", exact=True).press("Enter")
+    ana.sees("with a file")
     assert ana.errors == []

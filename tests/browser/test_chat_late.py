@@ -89,4 +89,5 @@ def test_what_was_read_is_said_again_where_the_server_could_not_take_it(person):
     ben.sees("the last for today")
 
     ben.until(lambda: len(refused) == 1)
+    ben.go_to("General")
     ana.until_text("#receipt", f"Read by {ben.name}")

@@ -8,6 +8,8 @@ from tests.browser.chat_person import Person
 from tests.browser.line import Line
 from tests.browser.operator_client import Operator
 
+SAY = """(select, status) => { select.value = status; select.dispatchEvent(new Event('change')); }"""
+
 
 @pytest.fixture
 def line(server):
@@ -171,6 +173,37 @@ def test_who_presses_a_room_or_a_person_is_understood_though_there_is_news_befor
     ana.until(lambda: ana.member(ben).locator("[data-status=away]").count() == 1)
     ana.page.mouse.up()
     ana.until(ana.page.locator("#person-dialog").is_visible)
+    assert ana.errors == ben.errors == []
+
+
+def test_what_is_pressed_or_has_the_focus_keeps_both_when_others_change_places(ana, ben):
+    name = f"places-{secrets.token_hex(3)}"
+    ana.make_room(name)
+    ben.join(name)
+    ben.page.get_by_label("I am").select_option(label="busy")
+    ana.until(lambda: ana.member(ben).locator("[data-status=busy]").count() == 1)
+    bens = ana.member(ben).get_by_role("button")
+
+    order = ana.page.locator("#people-list li")
+
+    press_down(ana, bens)
+    ana.page.locator("#presence").evaluate(SAY, "away")
+    ana.until(lambda: ana.member(ana).locator("[data-status=away]").count() == 1)
+    still_first = order.first.inner_text()
+    ana.page.mouse.up()
+    ana.until(ana.page.locator("#person-dialog").is_visible)
+    ana.button("Close", "#person-dialog")
+    ana.until(lambda: ben.name in order.first.inner_text())
+    assert ana.name in still_first
+
+    ana.page.locator("#presence").evaluate(SAY, "online")
+    ana.until(lambda: ana.name in order.first.inner_text())
+    anas = ana.member(ana).get_by_role("button")
+    anas.focus()
+    ana.page.locator("#presence").evaluate(SAY, "away")
+    ana.until(lambda: ben.name in order.first.inner_text())
+
+    assert anas.evaluate("(button) => button === document.activeElement")
     assert ana.errors == ben.errors == []
 
 

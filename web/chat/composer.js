@@ -1,6 +1,6 @@
 /**
- * Where one writes: a new message, a reply, or another wording of an old one; with files. What is begun stays with
- * its room.
+ * Where one writes: a new message, a reply, or another wording of an old one; with files. Words and files that are begun
+ * stay with their room; a reply and an edit end when another is opened.
  */
 
 import { reason } from "./dialogs.js";
@@ -41,7 +41,7 @@ export class Composer {
 
   /** Go on in a room with what was begun there. */
   turnTo(roomId) {
-    this.#end();
+    this.#leave();
     this.#draft.words = this.text.value;
     this.#draft = this.#drafts.get(roomId) ?? { words: "", files: [] };
     this.#drafts.set(roomId, this.#draft);
@@ -61,13 +61,13 @@ export class Composer {
   }
 
   reply(message) {
-    this.#end();
+    this.#leave();
     this.#replyTo = message.id;
     this.#about(`Reply to ${called(message.author)}`);
   }
 
   edit(message) {
-    this.#end();
+    this.#leave();
     this.#draft.words = this.text.value;
     this.#editing = message;
     this.text.value = message.content;
@@ -82,6 +82,13 @@ export class Composer {
     this.#sendsSoon = false;
     part("#reply").hidden = true;
     this.names.close();
+  }
+
+  /** Turn to something else. What was to go out when its files are there waits, and that is said. */
+  #leave() {
+    const words = "What you wrote is not sent yet: its files were on their way. It is kept where you wrote it.";
+    if (this.#sendsSoon) this.told.onProblem(new Error(words));
+    this.#end();
   }
 
   #about(words) {
@@ -167,6 +174,7 @@ export class Composer {
       let isThere = true;
       try {
         one.file = await this.told.upload(one.each);
+        one.each = null; // a draft may be kept for long
       } catch (error) {
         isThere = false;
         draft.files = draft.files.filter((other) => other !== one);

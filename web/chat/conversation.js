@@ -1,5 +1,6 @@
 /** The open room: what is shown of it, what one does in it, and how far one has read. */
 
+import { isDefinite } from "../shared/chat.js";
 import { Paced } from "../shared/pace.js";
 import { Composer } from "./composer.js";
 import { called, duration, part } from "./elements.js";
@@ -14,6 +15,7 @@ const MOST_NAMES = 3;
 export class Conversation {
   room = null; // the open RoomState
   #said = new Map(); // room id -> up to where this page has said that it is read
+  #unread = new Map(); // room id -> the timer that says again what was read
   #mutes = new Map(); // room id -> until when (milliseconds), as far as it is known
   #barTimer = null;
   #rights = ""; // what one could do in the room when its messages were shown
@@ -198,10 +200,21 @@ export class Conversation {
     try {
       const { unread, mentions, lastReadSeq } = await this.socket.request("read", { room: id, seq });
       this.book.patch(id, { unread, mentions, lastReadSeq });
-    } catch {
-      this.#said.delete(id); // the next look says it again, and nothing else may cause one
-      setTimeout(() => this.markRead(), READ_AGAIN_MS);
+    } catch (error) {
+      this.#said.delete(id);
+      if (!isDefinite(error)) this.#readAgain(id, seq);
     }
+  }
+
+  /** Say in a while again what could not be said, whatever is open by then: nothing else need cause it. */
+  #readAgain(id, seq) {
+    const again = () => {
+      const known = this.book.get(id);
+      const isSaid = Math.max(known?.lastReadSeq ?? 0, this.#said.get(id) ?? 0) >= seq;
+      if (known?.myRole && !isSaid) this.reads.ask(id, seq);
+    };
+    clearTimeout(this.#unread.get(id));
+    this.#unread.set(id, setTimeout(again, READ_AGAIN_MS));
   }
 
   /** Say who else has read the newest message; not below one's own that nobody can have read yet. */

@@ -13,16 +13,41 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+const waiting = new WeakMap(); // list -> how it will stand when nobody presses it any more
+
 export const part = (selector, within = document) => within.querySelector(selector);
 
-/** Make `list` hold exactly `nodes`, in order; those that stay are not touched, so focus and selection stay too. */
+/**
+ * Make `list` hold exactly `nodes`, in order. What stays is not made anew, and what is pressed just now or has the focus
+ * is not even moved, for it would lose both: the others go around it.
+ */
 export function arrange(list, nodes) {
   const wanted = new Set(nodes);
   for (const child of [...list.children]) if (!wanted.has(child)) child.remove();
-  let at = list.firstElementChild;
-  for (const node of nodes) {
-    if (node === at) at = at.nextElementSibling;
-    else list.insertBefore(node, at);
+  const isHeld = (one) => one.matches(":active") || one.contains(document.activeElement);
+  const held = nodes.findIndex((one) => one.parentNode === list && isHeld(one));
+  settle(list, nodes.slice(held + 1), null);
+  if (held > 0) settle(list, nodes.slice(0, held), nodes[held]);
+}
+
+/** As `arrange`, but a list that is pressed keeps its order until it is let go: what is under the finger stays there. */
+export function arrangeAtRest(list, nodes) {
+  const isPressed = list.matches(":active");
+  if (isPressed && !waiting.has(list)) {
+    const atRest = () => waiting.has(list) && arrangeAtRest(list, waiting.get(list));
+    addEventListener("pointerup", () => setTimeout(atRest), { once: true }); // after the click
+  }
+  if (isPressed) return waiting.set(list, nodes);
+  waiting.delete(list);
+  return arrange(list, nodes);
+}
+
+/** Have `nodes` stand in order before `end`, or last in the list. */
+function settle(list, nodes, end) {
+  let next = end;
+  for (const node of nodes.reverse()) {
+    if (node.parentNode !== list || node.nextElementSibling !== next) list.insertBefore(node, next);
+    next = node;
   }
 }
 

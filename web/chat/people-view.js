@@ -1,6 +1,6 @@
 /** Who is in the room, who is here, up to where they have read, and who is writing. */
 
-import { arrange, called, el, part } from "./elements.js";
+import { arrangeAtRest, called, el, part } from "./elements.js";
 
 const TYPING_MS = 6000;
 const RANK = { online: 0, busy: 1, away: 2, offline: 3 };
@@ -96,7 +96,7 @@ export class PeopleView {
       this.#fill(row.firstElementChild, member);
       return row;
     });
-    arrange(list, shown);
+    arrangeAtRest(list, shown);
   }
 
   /** Make somebody's row, which stays theirs: it may be pressed just when there is news. */
@@ -109,9 +109,9 @@ export class PeopleView {
     const status = this.status(member.userId);
     const muted = member.mutedUntil !== null && new Date(member.mutedUntil) > new Date();
     const notes = [member.role === "member" ? null : member.role, muted ? "muted" : null].filter(Boolean).join(", ");
-    button.title = status;
+    button.title = status; // which readers of screens say too
     button.replaceChildren(
-      el("span", { className: "dot", "data-status": status, role: "img", "aria-label": status }),
+      el("span", { className: "dot", "data-status": status, "aria-hidden": "true" }),
       el("span", { className: "who" }, called(member)),
       el("small", {}, notes),
     );

@@ -1,6 +1,6 @@
 /** The rooms one is in, with what is unread. */
 
-import { arrange, called, el, part } from "./elements.js";
+import { arrangeAtRest, called, el, part } from "./elements.js";
 
 /** What a room is called, for one of its members. */
 export function titleOf(room, myId) {
@@ -18,7 +18,7 @@ export function renderRooms(rooms, currentId, myId, choose) {
     fill(made, room, currentId, myId);
     return made;
   });
-  arrange(list, shown);
+  arrangeAtRest(list, shown);
   const news = rooms.filter((room) => room.unread > 0).length;
   document.title = news > 0 ? `(${news}) Chat · Marquee` : "Chat · Marquee";
 }
