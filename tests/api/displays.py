@@ -3,6 +3,7 @@
 from tests.clients import Person
 
 PAIRING = "/api/display/pairing"
+PAIR = "/api/screens/pair"
 
 
 class Display:
@@ -38,11 +39,17 @@ class Display:
         return reply.json
 
 
+async def type_code(api, person, code, **more):
+    """Type the code of a display for a new screen, or for `screenId`'s; return the answer."""
+    body = {"code": code, **({} if "screenId" in more else {"name": "Lobby"}), **more}
+    return await api.post(PAIR, body, as_=person)
+
+
 async def pair(api, person, workspace, name="Lobby", display=None, **more):
     """Pair a new display as a screen of the workspace; return the display and the screen's document."""
     display = display or Display(api)
     body = {"code": await display.show_code(), "name": name, "workspaceId": workspace, **more}
-    reply = await api.post("/api/screens/pair", body, as_=person)
+    reply = await api.post(PAIR, body, as_=person)
     assert reply.status == 201, reply.body
     await display.collect()
     return display, reply.json

@@ -1,6 +1,18 @@
 import pytest
 
 from bench.attack_site import Site
+from bench.attack_stores import MongoDB
+
+
+@pytest.fixture
+def mongodb(tmp_path):
+    """A MongoDB of this test's own, to be hurt."""
+    made = MongoDB(tmp_path)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.attack_stores import Member, MongoDB
+from bench.attack_stores import Member
 from core.errors import Unavailable
 from models import indexes
 from models.client import close, connect
@@ -35,21 +35,10 @@ async def test_a_mongodb_that_does_not_serve_yet_is_away(ground):
             await work
 
 
-@pytest.fixture
-def vault(tmp_path):
-    """A MongoDB of this test's own, to be away for a while."""
-    made = MongoDB(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
 @pytest.mark.gen_test(timeout=120)
-async def test_a_start_that_builds_an_index_goes_on_when_mongodb_is_back(settings, vault):
-    settings = replace(settings, mongodb_url=vault.url)
-    client = connect(vault.url)
+async def test_a_start_that_builds_an_index_goes_on_when_mongodb_is_back(settings, mongodb):
+    settings = replace(settings, mongodb_url=mongodb.url)
+    client = connect(mongodb.url)
     await indexes.ensure(client, settings)
     rooms = client[settings.mongodb_database].rooms
     before = await rooms.index_information()
@@ -60,9 +49,9 @@ async def test_a_start_that_builds_an_index_goes_on_when_mongodb_is_back(setting
         await rooms.update_one({"_id": "nobody"}, {"$set": {"version": 1}}, session=session)  # the building waits
         starting = asyncio.ensure_future(indexes.ensure(client, settings))
         await asyncio.sleep(1)
-        vault.members[0].signal(signal.SIGKILL)
+        mongodb.members[0].signal(signal.SIGKILL)
     await asyncio.sleep(5)  # longer than a primary is looked for
-    vault.members[0].start()
+    mongodb.members[0].start()
     await starting
 
     assert await rooms.index_information() == before

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.attack_stores import MongoDB, SlowWay
+from bench.attack_stores import SlowWay
 from core.errors import Unavailable
 from tests.api.displays import pair, screen
 from tests.api.test_heartbeats_offline import LIFE, Time
@@ -17,17 +17,6 @@ from tests.promptness import within
 LATE = 5.9  # seconds: 5 are promised, the rest is for a busy machine; the steps alone take 6 and more
 
 pytestmark = pytest.mark.usefixtures("jobs_by_hand")
-
-
-@pytest.fixture
-def mongodb(tmp_path):
-    """A MongoDB of this test's own, to be frozen."""
-    vault = MongoDB(tmp_path)
-    try:
-        vault.start()
-        yield vault
-    finally:
-        vault.stop()
 
 
 @pytest.fixture

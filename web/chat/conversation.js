@@ -15,7 +15,7 @@ const MOST_NAMES = 3;
 export class Conversation {
   room = null; // the open RoomState
   #said = new Map(); // room id -> up to where this page has said that it is read
-  #unread = new Map(); // room id -> the timer that says again what was read
+  #toSay = new Map(); // room id -> the timer that says again what was read
   #mutes = new Map(); // room id -> until when (milliseconds), as far as it is known
   #barTimer = null;
   #rights = ""; // what one could do in the room when its messages were shown
@@ -213,8 +213,8 @@ export class Conversation {
       const isSaid = Math.max(known?.lastReadSeq ?? 0, this.#said.get(id) ?? 0) >= seq;
       if (known?.myRole && !isSaid) this.reads.ask(id, seq);
     };
-    clearTimeout(this.#unread.get(id));
-    this.#unread.set(id, setTimeout(again, READ_AGAIN_MS));
+    clearTimeout(this.#toSay.get(id));
+    this.#toSay.set(id, setTimeout(again, READ_AGAIN_MS));
   }
 
   /** Say who else has read the newest message; not below one's own that nobody can have read yet. */

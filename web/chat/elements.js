@@ -32,14 +32,16 @@ export function arrange(list, nodes) {
 
 /** As `arrange`, but a list that is pressed keeps its order until it is let go: what is under the finger stays there. */
 export function arrangeAtRest(list, nodes) {
-  const isPressed = list.matches(":active");
-  if (isPressed && !waiting.has(list)) {
+  if (!list.matches(":active")) {
+    waiting.delete(list);
+    arrange(list, nodes);
+    return;
+  }
+  if (!waiting.has(list)) {
     const atRest = () => waiting.has(list) && arrangeAtRest(list, waiting.get(list));
     addEventListener("pointerup", () => setTimeout(atRest), { once: true }); // after the click
   }
-  if (isPressed) return waiting.set(list, nodes);
-  waiting.delete(list);
-  return arrange(list, nodes);
+  waiting.set(list, nodes);
 }
 
 /** Have `nodes` stand in order before `end`, or last in the list. */
