@@ -31,6 +31,12 @@ class Stream(IOStream):
         """Write as IOStream does, but replace the bare 400, the only answer that no handler makes."""
         return super().write(bad_request(self._settings) if data == _BARE_REFUSAL else data)
 
+    def close(self, exc_info: Any = False) -> None:
+        """Close as IOStream does. The error that was the cause is kept without its stack, which holds the stream."""
+        super().close(exc_info)
+        if self.error is not None:
+            self.error.__traceback__ = None
+
 
 class _Short(list[Any]):
     """A queue of few by the names that Tornado calls; a list takes 72 bytes when it is empty."""

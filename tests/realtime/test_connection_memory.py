@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import socket
+import struct
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -30,6 +31,9 @@ CALM_SECONDS = 0.3  # for what goes on after a connection was greeted
 CALMS = 40  # on a machine that is busy it takes longer
 OF_HANDSHAKES = (SocketHandler, HTTPServerRequest, HTTPHeaders, HTTP1Connection, HTTP1ServerConnection)
 OF_SOCKETS = (Connection, SocketProtocol, Ear, Stream)
+
+
+RESET = struct.pack("ii", 1, 0)  # no time to linger: the connection is reset, as where something was left unread
 
 
 class Line:
@@ -62,7 +66,9 @@ class Line:
             assert came, heard
             heard += came
 
-    def hang_up(self):
+    def hang_up(self, how=b""):
+        if how:
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
         self._raw.close()
 
 
@@ -165,7 +171,8 @@ async def test_nothing_of_a_handshake_outlives_it(marquee, owner, lines):
         assert await settled(OF_HANDSHAKES, before) == before
 
 
-async def test_nothing_of_a_connection_outlives_it(marquee, owner, lines):
+@pytest.mark.parametrize("how", [b"", RESET], ids=["closed", "reset"])
+async def test_nothing_of_a_connection_outlives_it(marquee, owner, lines, how):
     async with no_garbage_collector():
         before = there(OF_SOCKETS)
         for _ in range(FIRST):
@@ -175,7 +182,7 @@ async def test_nothing_of_a_connection_outlives_it(marquee, owner, lines):
             await line.hear(b'"offset"')
         assert there(OF_SOCKETS) == {kind: count + FIRST for kind, count in before.items()}
         for line in lines:
-            line.hang_up()
+            line.hang_up(how)
         assert await settled(OF_SOCKETS, before) == before
 
 
